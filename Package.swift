@@ -1,0 +1,91 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// Every target of ours is held to the same rules; packages we depend on are not.
+let settings: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .treatAllWarnings(as: .error),
+    .strictMemorySafety(),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+    .enableExperimentalFeature("Lifetimes"),
+]
+
+let collections: [Target.Dependency] = [
+    .product(name: "DequeModule", package: "swift-collections"),
+    .product(name: "HeapModule", package: "swift-collections"),
+]
+let nio: [Target.Dependency] = [
+    .product(name: "NIOCore", package: "swift-nio"),
+    .product(name: "NIOPosix", package: "swift-nio"),
+]
+let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let metrics: Target.Dependency = .product(name: "Metrics", package: "swift-metrics")
+let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hummingbird")
+let httpClient: Target.Dependency = .product(name: "AsyncHTTPClient", package: "async-http-client")
+let subprocess: Target.Dependency = .product(name: "Subprocess", package: "swift-subprocess")
+let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
+let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
+
+func module(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: settings)
+}
+func program(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .executableTarget(name: name, dependencies: dependencies, swiftSettings: settings)
+}
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .testTarget(name: name + "Tests", dependencies: dependencies, swiftSettings: settings)
+}
+
+let package = Package(
+    name: "meshnode",
+    products: [
+        .executable(name: "meshnode", targets: ["meshnode"]),
+        .executable(name: "meshsim", targets: ["meshsim"]),
+        .executable(name: "meshbench", targets: ["meshbench"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
+        .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
+        .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+    ],
+    targets: [
+        .systemLibrary(name: "CSodium", pkgConfig: "libsodium", providers: [.apt(["libsodium-dev"])]),
+        .systemLibrary(name: "CLZ4", pkgConfig: "liblz4", providers: [.apt(["liblz4-dev"])]),
+        .systemLibrary(name: "CRocksDB", pkgConfig: "rocksdb", providers: [.apt(["librocksdb-dev"])]),
+
+        module("MeshCore", collections),
+        module("MeshTransport", ["MeshCore", "CSodium", "CLZ4", logging, metrics] + nio),
+        module("MeshStorage", ["MeshCore", "CRocksDB", logging, metrics]),
+        module("MeshRuntime", ["MeshCore", logging, metrics]),
+        module("MeshWorkers", ["MeshRuntime", "MeshCore", logging, metrics, subprocess]),
+        module("MeshGateway", ["MeshRuntime", "MeshCore", hummingbird, logging, metrics] + nio),
+        module("MeshSimulation", ["MeshCore", "MeshRuntime"] + collections),
+
+        program(
+            "meshnode",
+            [
+                "MeshCore", "MeshTransport", "MeshStorage", "MeshRuntime", "MeshWorkers", "MeshGateway",
+                arguments, yams, httpClient, logging, metrics,
+            ] + nio),
+        program("meshsim", ["MeshCore", "MeshSimulation", arguments]),
+        program("meshbench", ["MeshCore", "MeshTransport", "CSodium", arguments]),
+
+        tests("MeshCore", ["MeshCore"]),
+        tests("MeshTransport", ["MeshTransport", "MeshCore"] + nio),
+        tests("MeshStorage", ["MeshStorage", "MeshCore"]),
+        tests("MeshRuntime", ["MeshRuntime", "MeshCore"]),
+        tests("MeshWorkers", ["MeshWorkers", "MeshRuntime", "MeshCore", logging]),
+        tests("MeshGateway", ["MeshGateway", "MeshRuntime", "MeshCore"]),
+        tests("MeshSimulation", ["MeshSimulation", "MeshCore"]),
+        tests("meshnode", ["meshnode", "MeshCore", "MeshRuntime", subprocess]),
+    ]
+)

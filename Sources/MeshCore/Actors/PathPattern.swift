@@ -1,0 +1,62 @@
+/// A path with placeholders: `/text/wordcount/{key}`. A placeholder stands for exactly one segment.
+package struct PathPattern: Hashable, Sendable, CustomStringConvertible {
+    package enum Segment: Hashable, Sendable { case literal(String), placeholder(String) }
+
+    package let segments: [Segment]
+
+    package var description: String {
+        self.segments.map { segment in
+            switch segment {
+            case .literal(let text): "/" + text
+            case .placeholder(let name): "/{" + name + "}"
+            }
+        }.joined()
+    }
+
+    /// Number of literal segments before the first placeholder; the longest wins among patterns that match.
+    package var literalPrefix: Int {
+        self.segments.prefix { if case .literal = $0 { true } else { false } }.count
+    }
+
+    package init(_ text: some StringProtocol) throws(ActorPathError) {
+        guard text.hasPrefix("/") else { throw ActorPathError(reason: "a pattern begins with /", position: 0) }
+        var segments: [Segment] = []
+        var names: Set<String> = []
+        var position = 1
+        for part in text.dropFirst().split(separator: "/", omittingEmptySubsequences: false) {
+            defer { position += part.utf8.count + 1 }
+            if part.hasPrefix("{"), part.hasSuffix("}") {
+                let name = String(part.dropFirst().dropLast())
+                guard !name.isEmpty, name.utf8.count <= 64, name.allSatisfy({ $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "_") })
+                else {
+                    throw ActorPathError(reason: "a placeholder is {name} of letters, digits and _", position: position)
+                }
+                guard names.insert(name).inserted else {
+                    throw ActorPathError(reason: "the placeholder {\(name)} stands twice", position: position)
+                }
+                segments.append(.placeholder(name))
+            } else {
+                guard !part.contains("{"), !part.contains("}") else {
+                    throw ActorPathError(reason: "a placeholder fills a whole segment", position: position)
+                }
+                let canonical: ActorPath
+                do { canonical = try ActorPath("/" + part) } catch {
+                    throw ActorPathError(reason: error.reason, position: position + error.position)
+                }
+                segments.append(.literal(String(canonical.description.dropFirst())))
+            }
+        }
+        guard segments.count <= ActorPath.segmentsMax else {
+            throw ActorPathError(reason: "more than \(ActorPath.segmentsMax) segments", position: 0)
+        }
+        self.segments = segments
+    }
+
+    package func matches(_ path: ActorPath) -> Bool {
+        let parts = path.segments
+        guard parts.count == self.segments.count else { return false }
+        return zip(parts, self.segments).allSatisfy { part, segment in
+            if case .literal(let text) = segment { part == text } else { true }
+        }
+    }
+}

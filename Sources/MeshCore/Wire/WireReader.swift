@@ -1,0 +1,77 @@
+/// Reads big-endian fields from borrowed bytes and refuses, with a place, whatever does not fit.
+package struct WireReader: ~Copyable, ~Escapable {
+    private let bytes: RawSpan
+    package private(set) var offset = 0
+
+    @_lifetime(copy bytes)
+    package init(_ bytes: RawSpan) { self.bytes = bytes }
+
+    package var remaining: Int { self.bytes.byteCount - self.offset }
+    package var isAtEnd: Bool { self.remaining == 0 }
+
+    package mutating func read<T: FixedWidthInteger & BitwiseCopyable>(_: T.Type = T.self) throws(WireError) -> T {
+        let size = MemoryLayout<T>.size
+        guard self.remaining >= size else { throw WireError(.truncated, at: self.offset) }
+        defer { self.offset += size }
+        return unsafe T(bigEndian: self.bytes.unsafeLoadUnaligned(fromByteOffset: self.offset, as: T.self))
+    }
+
+    /// The next `count` bytes, still borrowed.
+    @_lifetime(copy self)
+    package mutating func span(_ count: Int) throws(WireError) -> RawSpan {
+        guard count >= 0, self.remaining >= count else { throw WireError(.truncated, at: self.offset) }
+        defer { self.offset += count }
+        return self.bytes.extracting(self.offset..<self.offset + count)
+    }
+
+    /// A copy of the next `count` bytes.
+    package mutating func array(_ count: Int) throws(WireError) -> [UInt8] {
+        let span = try self.span(count)
+        return unsafe span.withUnsafeBytes { unsafe Array($0) }
+    }
+
+    /// Bytes behind a 32-bit length of at most `limit`.
+    package mutating func bytes(limit: Int) throws(WireError) -> [UInt8] {
+        let start = self.offset
+        let count = Int(try self.read(UInt32.self))
+        guard count <= limit else { throw WireError(.tooLong, at: start) }
+        return try self.array(count)
+    }
+
+    /// UTF-8 text behind an 8-bit length.
+    package mutating func shortText() throws(WireError) -> String {
+        try self.text(Int(try self.read(UInt8.self)))
+    }
+
+    /// UTF-8 text behind a 16-bit length of at most `limit`.
+    package mutating func text(limit: Int) throws(WireError) -> String {
+        let start = self.offset
+        let count = Int(try self.read(UInt16.self))
+        guard count <= limit else { throw WireError(.tooLong, at: start) }
+        return try self.text(count)
+    }
+
+    package mutating func end() throws(WireError) {
+        guard self.isAtEnd else { throw WireError(.trailingBytes, at: self.offset) }
+    }
+
+    private mutating func text(_ count: Int) throws(WireError) -> String {
+        let start = self.offset
+        let span = try self.span(count)
+        let text = unsafe span.withUnsafeBytes { unsafe String(validating: $0, as: UTF8.self) }
+        guard let text else { throw WireError(.invalidText, at: start) }
+        return text
+    }
+}
+
+extension WireReader {
+    package mutating func nodeID() throws(WireError) -> NodeID { NodeID(high: try self.read(), low: try self.read()) }
+
+    package mutating func clusterID() throws(WireError) -> ClusterID {
+        ClusterID(high: try self.read(), low: try self.read())
+    }
+
+    package mutating func endpoint() throws(WireError) -> Endpoint {
+        Endpoint(high: try self.read(), low: try self.read(), port: try self.read())
+    }
+}

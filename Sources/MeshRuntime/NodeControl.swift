@@ -1,0 +1,80 @@
+package import MeshCore
+
+/// What a door (HTTP, later gRPC, A2A, MCP) can ask of the node it belongs to. `meshnode` implements it.
+package protocol NodeControl: Sendable {
+    func status() async -> StatusView
+    /// Members by name, id or unique prefix of the id.
+    func why(_ node: String) async throws -> WhyView
+    /// Actors with a mailbox or an activation, on every member that answers within two seconds.
+    func actors(prefix: String) async throws -> ActorsView
+
+    /// Returns once the message is durable (or, if ephemeral, handed to its mailbox).
+    func send(_ message: OutgoingMessage) async throws -> MessageReceipt
+    /// Sends and waits for the reply until the deadline.
+    func call(_ message: OutgoingMessage) async throws -> MessageReply
+
+    func definitions() async -> [DefinitionView]
+    /// All or none; returns what changed.
+    func apply(_ definitions: [ActorDefinition]) async throws -> [DefinitionView]
+    func delete(definition name: String) async throws
+
+    func raise(event name: String, payload: [UInt8]) async throws
+    /// Membership changes, user events and definitions from now on; bounded, a slow reader loses the oldest.
+    func events() -> AsyncStream<NodeEvent>
+
+    /// Leaves the mesh, then ends the daemon.
+    func leave() async
+}
+
+package enum Delivery: String, Sendable, Codable { case durable, ephemeral }
+
+/// A message on its way into the mesh.
+package struct OutgoingMessage: Sendable {
+    package var path: ActorPath
+    package var body: [UInt8]
+    /// Who sends; per-sender order holds among messages of one sender to one path.
+    package var sender: String
+    package var delivery: Delivery
+    package var idempotencyKey: String?
+    /// From now; the default of a call is 30 s.
+    package var timeout: Duration?
+
+    package init(
+        path: ActorPath, body: [UInt8], sender: String = "", delivery: Delivery = .durable,
+        idempotencyKey: String? = nil, timeout: Duration? = nil
+    ) {
+        self.path = path
+        self.body = body
+        self.sender = sender
+        self.delivery = delivery
+        self.idempotencyKey = idempotencyKey
+        self.timeout = timeout
+    }
+}
+
+package struct MessageReceipt: Sendable, Codable, Hashable {
+    /// 32 hexadecimal digits.
+    package var id: String
+    package var path: String
+
+    package init(id: String, path: String) {
+        self.id = id
+        self.path = path
+    }
+}
+
+package struct MessageReply: Sendable {
+    package var id: String
+    package var body: [UInt8]
+
+    package init(id: String, body: [UInt8]) {
+        self.id = id
+        self.body = body
+    }
+}
+
+package enum NodeEvent: Sendable {
+    case member(MemberView, cause: String)
+    case user(name: String, payload: [UInt8], origin: String)
+    case definition(name: String, change: String)
+}
