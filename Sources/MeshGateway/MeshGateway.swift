@@ -1,1 +1,1 @@
-package import MeshCore
+internal import MeshCore
