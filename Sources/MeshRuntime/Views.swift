@@ -1,3 +1,6 @@
+// The names are those of the JSON, which is snake_case and stable.
+// swift-format-ignore-file: AlwaysUseLowerCamelCase
+
 /// What `status` answers. The JSON is stable; its schema is `docs/status.schema.json`.
 package struct StatusView: Codable, Sendable {
     package var mesh: MeshView

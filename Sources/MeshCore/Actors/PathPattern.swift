@@ -1,6 +1,9 @@
 /// A path with placeholders: `/text/wordcount/{key}`. A placeholder stands for exactly one segment.
 package struct PathPattern: Hashable, Sendable, CustomStringConvertible {
-    package enum Segment: Hashable, Sendable { case literal(String), placeholder(String) }
+    package enum Segment: Hashable, Sendable {
+        case literal(String)
+        case placeholder(String)
+    }
 
     package let segments: [Segment]
 
@@ -27,7 +30,8 @@ package struct PathPattern: Hashable, Sendable, CustomStringConvertible {
             defer { position += part.utf8.count + 1 }
             if part.hasPrefix("{"), part.hasSuffix("}") {
                 let name = String(part.dropFirst().dropLast())
-                guard !name.isEmpty, name.utf8.count <= 64, name.allSatisfy({ $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "_") })
+                guard !name.isEmpty, name.utf8.count <= 64,
+                    name.allSatisfy({ $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "_") })
                 else {
                     throw ActorPathError(reason: "a placeholder is {name} of letters, digits and _", position: position)
                 }

@@ -29,7 +29,9 @@ package struct Endpoint: Hashable, Comparable, Sendable {
 
 extension Endpoint: CustomStringConvertible {
     /// `192.0.2.1:7946` or `[2001:db8::1]:7946` (RFC 5952 for the address).
-    package var description: String { self.ipv4 == nil ? "[\(self.address)]:\(self.port)" : "\(self.address):\(self.port)" }
+    package var description: String {
+        self.ipv4 == nil ? "[\(self.address)]:\(self.port)" : "\(self.address):\(self.port)"
+    }
 
     /// The address without the port.
     package var address: String {

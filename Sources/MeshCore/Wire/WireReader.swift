@@ -75,3 +75,11 @@ extension WireReader {
         Endpoint(high: try self.read(), low: try self.read(), port: try self.read())
     }
 }
+
+extension [UInt8] {
+    /// The bytes, borrowed for reading.
+    package var raw: RawSpan {
+        // `Span.bytes` is safe for elements without padding, and a byte has none.
+        @_lifetime(borrow self) get { unsafe self.span.bytes }
+    }
+}
