@@ -30,7 +30,7 @@ struct DataFolder: Sendable {
     init(creating path: String) throws {
         self.path = path
         try makeFolders(path)
-        guard access(path, R_OK | W_OK | X_OK) == 0 else {
+        guard unsafe access(path, R_OK | W_OK | X_OK) == 0 else {
             throw fileFailure(
                 "use the data folder", path, mend: "give its owner rights with chown, or choose another with --data")
         }
@@ -39,7 +39,7 @@ struct DataFolder: Sendable {
     /// A folder that some daemon made; for commands that only read.
     init(existing path: String) throws {
         self.path = path
-        guard access(path, R_OK | X_OK) == 0 else {
+        guard unsafe access(path, R_OK | X_OK) == 0 else {
             throw fileFailure(
                 "read the data folder", path, mend: "run as the user of the daemon, or name its folder with --data")
         }
@@ -108,7 +108,7 @@ struct DataFolder: Sendable {
 
     /// What is bound now is not yet known; what was bound once must not be read as if it were.
     func forgetAddresses() throws {
-        for stale in [self.path + "/addresses.json", self.apiSocket] where unlink(stale) != 0 && errno != ENOENT {
+        for stale in [self.path + "/addresses.json", self.apiSocket] where unsafe unlink(stale) != 0 && errno != ENOENT {
             throw fileFailure("remove", stale)
         }
     }
@@ -126,7 +126,7 @@ private func makeFolders(_ path: String) throws {
     var current = path.hasPrefix("/") ? "" : "."
     for part in path.split(separator: "/") {
         current += "/" + part
-        if mkdir(current, 0o700) != 0, errno != EEXIST {
+        if unsafe mkdir(current, 0o700) != 0, errno != EEXIST {
             throw fileFailure(
                 "make the data folder", current, mend: "choose another with --data, or make it as root and chown it")
         }

@@ -5,7 +5,7 @@ internal import MeshCore
 enum FileIO {
     /// The whole file, or nil if there is none. More than `limit` bytes is an error: these files are small.
     static func read(_ path: String, limit: Int) throws -> [UInt8]? {
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else {
             if errno == ENOENT { return nil }
             throw fileFailure("read", path, mend: "run as the user that owns it")
@@ -32,7 +32,7 @@ enum FileIO {
     /// also after a power cut.
     static func replace(_ path: String, with bytes: [UInt8], mode: mode_t = 0o600) throws {
         let temporary = path + ".new"
-        let descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode)
+        let descriptor = unsafe open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode)
         guard descriptor >= 0 else { throw fileFailure("write", temporary) }
         do {
             defer { close(descriptor) }
@@ -40,7 +40,7 @@ enum FileIO {
             try writeAll(bytes, to: descriptor, path: temporary)
             guard fsync(descriptor) == 0 else { throw fileFailure("sync", temporary) }
         }
-        guard rename(temporary, path) == 0 else { throw fileFailure("replace", path) }
+        guard unsafe rename(temporary, path) == 0 else { throw fileFailure("replace", path) }
         try syncFolder(of: path)
     }
 
@@ -58,7 +58,7 @@ enum FileIO {
 
     private static func syncFolder(of path: String) throws {
         let folder = path.lastIndex(of: "/").map { String(path[..<$0]) } ?? "."
-        let descriptor = open(folder.isEmpty ? "/" : folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        let descriptor = unsafe open(folder.isEmpty ? "/" : folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard descriptor >= 0 else { throw fileFailure("open", folder) }
         defer { close(descriptor) }
         guard fsync(descriptor) == 0 else { throw fileFailure("sync", folder) }
@@ -78,7 +78,7 @@ struct FolderLock: ~Copyable, Sendable {
 
     /// Nil if another process holds it.
     init?(taking path: String) throws {
-        self.descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        self.descriptor = unsafe open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
         guard self.descriptor >= 0 else { throw fileFailure("open", path, mend: "run as the user that owns it") }
         guard flock(self.descriptor, LOCK_EX | LOCK_NB) == 0 else {
             let reason = errno

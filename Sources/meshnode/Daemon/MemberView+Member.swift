@@ -1,0 +1,73 @@
+internal import MeshCore
+internal import MeshRuntime
+
+/// Names of the dynamic fields that every node advertises of itself.
+enum AdvertisedField {
+    static let actors = "mesh.actors"
+    static let mailboxDepth = "mesh.mailbox_depth"
+    static let definitions = "mesh.definitions"
+    static let prefix = "mesh."
+}
+
+extension MemberState {
+    var name: String {
+        switch self {
+        case .alive: "alive"
+        case .suspect: "suspect"
+        case .dead: "dead"
+        case .left: "left"
+        }
+    }
+}
+
+extension MemberChange.Cause {
+    /// For people and for `--why`; stable.
+    var name: String {
+        switch self {
+        case .joined: "joined"
+        case .refuted: "refuted"
+        case .probeFailed: "probe-failed"
+        case .hardEvidence: "hard-evidence"
+        case .suspicionExpired: "suspicion-expired"
+        case .left: "left"
+        case .updated: "updated"
+        case .merged: "merged"
+        case .streamOnly: "stream-only"
+        }
+    }
+}
+
+extension MemberView {
+    init(_ member: Member, at now: Instant) {
+        let described = member.description
+        let fields = Dictionary(member.capabilities.map { ($0.key, $0.value) }, uniquingKeysWith: { $1 })
+        self.init(
+            id: described.id.description, name: described.name, address: described.endpoint.description,
+            state: member.state.name, since_s: max(0, (now - member.since).inSeconds).rounded(toPlaces: 3),
+            incarnation: member.incarnation, boot_epoch: described.boot.epoch,
+            rtt_ms: member.roundTrip.map { ($0.inSeconds * 1000).rounded(toPlaces: 3) }, zone: described.zone,
+            version: described.version,
+            tags: Dictionary(described.tags.map { ($0.key, $0.value) }, uniquingKeysWith: { $1 }),
+            capabilities: fields.filter { !$0.key.hasPrefix(AdvertisedField.prefix) },
+            actors: fields[AdvertisedField.actors].flatMap { Int($0) },
+            mailbox_depth: fields[AdvertisedField.mailboxDepth].flatMap { Int($0) })
+    }
+}
+
+extension WhyView.Change {
+    init(_ change: MemberChange, at now: Instant, name: (NodeID) -> String) {
+        self.init(
+            seconds_ago: max(0, (now - change.at).inSeconds).rounded(toPlaces: 3), from: change.from?.name,
+            to: change.to.name, cause: change.cause.name, incarnation: change.incarnation,
+            boot_epoch: change.boot.epoch, accuser: change.accuser.map(name),
+            confirmations: change.confirmations.map(name), local_health: Int(change.localHealth),
+            round_trips_ms: change.roundTrips.map { ($0.inSeconds * 1000).rounded(toPlaces: 3) })
+    }
+}
+
+extension Double {
+    fileprivate func rounded(toPlaces places: Int) -> Double {
+        let scale = (0..<places).reduce(1.0) { value, _ in value * 10 }
+        return (self * scale).rounded() / scale
+    }
+}
