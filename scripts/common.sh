@@ -1,0 +1,8 @@
+# Shared by the scripts beside it; sourced from the repository's root.
+
+# One configuration for everything, so that one build serves the tests, the demo and the benchmarks. Tests reach what
+# they test by `package` access, not `@testable`, so release needs no second, testable build (docs/decisions/0002).
+build_flags=(--configuration release --explicit-target-dependency-import-check error)
+
+# Outside .build, so that a clean build does not need the network for it again.
+export MESHNODE_TEST_PYTHON="${MESHNODE_TEST_PYTHON:-${XDG_CACHE_HOME:-$HOME/.cache}/meshnode/venv/bin/python3}"

@@ -1,0 +1,233 @@
+"""A mesh of real nodes on loopback, for the demo, the process tests and the detection benchmark.
+
+Ports are chosen by the system, data folders lie in one temporary folder, and `close` ends every process that was
+started here, by its id. Every wait is for a condition and has a deadline.
+"""
+import http.client
+import json
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+
+POLL = 0.02
+# In the environment of every process started here, and so in that of the workers they start.
+MARK = "MESHLOCAL_FOLDER"
+
+
+class Failure(Exception):
+    """What did not happen in time, with what the nodes said."""
+
+
+def wait_until(what, condition, seconds, poll=POLL):
+    """The first true value of `condition()`."""
+    deadline = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise Failure(f"not within {seconds:g} s: {what}")
+        time.sleep(poll)
+
+
+class UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path, timeout):
+        super().__init__("localhost", timeout=timeout)
+        self.path = path
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        try:
+            self.sock.connect(str(self.path))
+        except OSError:
+            self.sock.close()
+            raise
+
+
+class Response:
+    def __init__(self, status, headers, body):
+        self.status, self.headers, self.body = status, headers, body
+
+    @property
+    def json(self):
+        return json.loads(self.body)
+
+
+class Node:
+    """One daemon: its data folder, its process, and its API on `api.sock`."""
+
+    def __init__(self, mesh, name, flags=(), environment=None):
+        self.mesh, self.name = mesh, name
+        self.data = mesh.folder / name
+        self.flags, self.environment = list(flags), dict(environment or {})
+        self.process = None
+        self.starts = 0
+
+    # The process
+
+    def start(self, *arguments, wait=True, seconds=30):
+        """Starts the daemon, with the node's own flags and what is given here, and waits for its `ready`."""
+        self.starts += 1
+        self.output = self.mesh.folder / f"{self.name}.{self.starts}.out"
+        self.log = self.mesh.folder / f"{self.name}.{self.starts}.log"
+        command = [self.mesh.binary, "start", "--data", str(self.data), "--name", self.name]
+        command += ["--bind", "127.0.0.1:0", "--http", "none", *self.flags, *map(str, arguments)]
+        with open(self.output, "wb") as output, open(self.log, "wb") as log:
+            self.process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=output, stderr=log, cwd=self.mesh.workdir,
+                env={**os.environ, MARK: str(self.mesh.folder), **self.environment})
+        if wait:
+            self.wait_ready(seconds)
+        return self
+
+    def wait_ready(self, seconds=30):
+        def ready():
+            if self.process.poll() is not None:
+                raise Failure(f"{self.name} ended with {self.process.returncode} before it was ready\n{self.tail()}")
+            return any(line.startswith("ready") for line in self.output.read_text().splitlines())
+
+        self.wait_until(f"{self.name} prints ready", ready, seconds)
+
+    def kill(self):
+        """kill -9: nothing is said to anyone."""
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+
+    def stop(self, seconds=20, number=signal.SIGTERM):
+        """Leaves the mesh; the exit status."""
+        self.process.send_signal(number)
+        return self.wait_exit(seconds)
+
+    def wait_exit(self, seconds=20):
+        try:
+            return self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            raise Failure(f"{self.name} did not end within {seconds:g} s\n{self.tail()}") from None
+
+    @property
+    def running(self):
+        return self.process is not None and self.process.poll() is None
+
+    def tail(self, lines=15):
+        parts = [path.read_text(errors="replace").splitlines()[-lines:] for path in (self.output, self.log)]
+        return "\n".join(f"    {self.name}| {line}" for part in parts for line in part)
+
+    def wait_until(self, what, condition, seconds):
+        try:
+            return wait_until(what, condition, seconds)
+        except Failure as failure:
+            raise Failure(f"{failure}\n{self.tail()}") from None
+
+    # The API
+
+    def request(self, method, path, body=None, headers=None, timeout=10):
+        connection = UnixConnection(self.data / "api.sock", timeout)
+        try:
+            connection.request(method, path, body, headers or {})
+            response = connection.getresponse()
+            return Response(response.status, response.headers, response.read())
+        finally:
+            connection.close()
+
+    def status(self):
+        response = self.request("GET", "/v1/status")
+        if response.status != 200:
+            raise Failure(f"{self.name} answers {response.status} to /v1/status: {response.body!r}")
+        return response.json
+
+    def state_of(self, name):
+        """What this node believes of a member; None if it knows none by that name."""
+        return next((member["state"] for member in self.status()["members"] if member["name"] == name), None)
+
+    @property
+    def address(self):
+        return self.status()["node"]["address"]
+
+    def command(self, *arguments, input=None, timeout=60):
+        """Runs the CLI against this node."""
+        return self.mesh.command(*arguments, "--data", self.data, input=input, timeout=timeout)
+
+
+class Mesh:
+    """Nodes that know each other. Use it in a `with` statement: leaving it ends what still runs."""
+
+    def __init__(self, binary=None, workdir=None):
+        binary = binary or os.environ.get("MESHNODE")
+        if not binary:
+            raise SystemExit("say in MESHNODE which meshnode binary to use (scripts/test and scripts/demo do)")
+        self.binary = str(pathlib.Path(binary).resolve())
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="meshnode-"))
+        self.workdir = workdir or self.folder
+        self.token_file = self.folder / "token"
+        self.nodes = []
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def close(self):
+        for node in self.nodes:
+            if node.running:
+                node.process.kill()
+        for node in self.nodes:
+            if node.process:
+                node.process.wait()
+        try:
+            wait_until("workers end with their daemons", lambda: not self.processes(), 10)
+        finally:
+            for process in self.processes():
+                os.kill(process, signal.SIGKILL)
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def processes(self):
+        """Ids of all processes that this mesh started, directly or through a node, and that still run."""
+        mark = f"{MARK}={self.folder}\0".encode()
+        found = []
+        for entry in pathlib.Path("/proc").iterdir():
+            if entry.name.isdigit():
+                try:
+                    if mark in (entry / "environ").read_bytes():
+                        found.append(int(entry.name))
+                except OSError:
+                    pass  # ended meanwhile, or another user's
+        return found
+
+    def node(self, name, *flags, environment=None):
+        """A node that is not started yet."""
+        node = Node(self, name, flags, environment)
+        self.nodes.append(node)
+        return node
+
+    def create(self, name, *flags, environment=None):
+        """The first node; its join token is kept for the others."""
+        node = self.node(name, *flags, environment=environment).start()
+        token = node.command("token")
+        if token.returncode != 0:
+            raise Failure(f"meshnode token ended with {token.returncode}: {token.stderr}")
+        self.token_file.touch(0o600)
+        self.token_file.write_text(token.stdout)
+        return node
+
+    def join(self, name, *flags, seed=None, environment=None):
+        seed = seed or self.nodes[0]
+        node = self.node(name, *flags, environment=environment)
+        return node.start("--join", seed.address, "--token-file", self.token_file)
+
+    def wait_members(self, count, state="alive", seconds=30, nodes=None):
+        """Every node counts so many members in that state."""
+        for node in nodes or [node for node in self.nodes if node.running]:
+            counted = lambda: node.status()["mesh"]["members"][state] == count
+            node.wait_until(f"{node.name} sees {count} members {state}", counted, seconds)
+
+    def command(self, *arguments, input=None, timeout=60, environment=None):
+        return subprocess.run(
+            [self.binary, *map(str, arguments)], input=input, capture_output=True, text=True, timeout=timeout,
+            cwd=self.workdir, env={**os.environ, **(environment or {})})
