@@ -23,7 +23,13 @@ let nio: [Target.Dependency] = [
 ]
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let metrics: Target.Dependency = .product(name: "Metrics", package: "swift-metrics")
-let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hummingbird")
+/// The server without the framework around it: routes, errors and limits of the gateway are its own.
+let http: [Target.Dependency] = [
+    .product(name: "HummingbirdCore", package: "hummingbird"),
+    .product(name: "HTTPTypes", package: "swift-http-types"),
+    .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
+    .product(name: "NIOHTTP1", package: "swift-nio"),
+]
 let httpClient: Target.Dependency = .product(name: "AsyncHTTPClient", package: "async-http-client")
 let subprocess: Target.Dependency = .product(name: "Subprocess", package: "swift-subprocess")
 let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
@@ -54,6 +60,8 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
+        .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-nio-extras", from: "1.35.2"),
         .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
         .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2"),
@@ -69,7 +77,7 @@ let package = Package(
         module("MeshStorage", ["MeshCore", "CRocksDB", logging, metrics]),
         module("MeshRuntime", ["MeshCore", logging, metrics]),
         module("MeshWorkers", ["MeshRuntime", "MeshCore", logging, metrics, subprocess]),
-        module("MeshGateway", ["MeshRuntime", "MeshCore", hummingbird, logging, metrics] + nio),
+        module("MeshGateway", ["MeshRuntime", "MeshCore", logging, metrics] + http + nio),
         module("MeshSimulation", ["MeshCore", "MeshRuntime"] + collections),
 
         program(
@@ -86,7 +94,7 @@ let package = Package(
         tests("MeshStorage", ["MeshStorage", "MeshCore"]),
         tests("MeshRuntime", ["MeshRuntime", "MeshCore"]),
         tests("MeshWorkers", ["MeshWorkers", "MeshRuntime", "MeshCore", logging]),
-        tests("MeshGateway", ["MeshGateway", "MeshRuntime", "MeshCore"]),
+        tests("MeshGateway", ["MeshGateway", "MeshRuntime", "MeshCore", logging, metrics, httpClient] + http + nio),
         tests("MeshSimulation", ["MeshSimulation", "MeshCore"]),
         tests("meshnode", ["meshnode", "MeshCore", "MeshRuntime", subprocess]),
     ]

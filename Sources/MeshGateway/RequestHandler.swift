@@ -1,0 +1,150 @@
+internal import FoundationEssentials
+internal import HTTPTypes
+internal import HummingbirdCore
+internal import MeshCore
+internal import MeshRuntime
+internal import NIOCore
+
+/// Answers requests that are already routed, authorised and read: asks the node, shapes what it says.
+struct RequestHandler: Sendable {
+    let control: any NodeControl
+    let decodeDefinitions: DefinitionDecoder
+    let metrics: PrometheusRegistry
+    let streams: EventStreams
+    let keepAlive: Duration
+
+    func respond(to request: RoutedRequest) async throws -> Response {
+        switch request.route {
+        case .health: return .text("ok\n")
+        case .ready: return await self.ready()
+        case .metrics: return .text(self.metrics.text(), type: PrometheusText.contentType)
+        case .status: return .json(await self.control.status())
+        case .members: return .json(Members(members: await self.control.status().members))
+        case .why(let node): return .json(try await self.control.why(node))
+        case .actors: return .json(try await self.control.actors(prefix: request.prefix()))
+        case .send(let path): return try await self.send(request, to: path)
+        case .call(let path): return try await self.call(request, to: path)
+        case .definitions: return .json(Definitions(definitions: await self.control.definitions()))
+        case .definition(let name): return try await self.definition(name, request)
+        case .apply:
+            let definitions = try self.decodeDefinitions(request.body)
+            return .json(Definitions(definitions: try await self.control.apply(definitions)))
+        case .delete(let name):
+            try await self.control.delete(definition: name)
+            return Response(status: .noContent)
+        case .raise: return try await self.raise(request)
+        case .events: return try self.events(request)
+        case .leave:
+            await self.control.leave()
+            return .json(["state": "left"])
+        }
+    }
+
+    private func ready() async -> Response {
+        let node = await self.control.status().node
+        guard node.state == "ready" else {
+            return HTTPFailure(
+                MeshError(
+                    .unavailable, "the node is \(node.state)",
+                    hint: node.state == "joining" ? "it waits for a seed to answer" : "")
+            ).response
+        }
+        return .text("ready\n")
+    }
+
+    private func send(_ request: RoutedRequest, to path: String) async throws -> Response {
+        let receipt = try await self.control.send(request.message(to: ActorPath(path)))
+        return .json(receipt, status: .accepted, headers: [.messageID: receipt.id])
+    }
+
+    private func call(_ request: RoutedRequest, to path: String) async throws -> Response {
+        let reply = try await self.control.call(request.message(to: ActorPath(path)))
+        let type = isJSON(reply.body) ? "application/json" : "application/octet-stream"
+        return Response(
+            status: .ok, headers: [.contentType: type, .messageID: reply.id],
+            body: ResponseBody(byteBuffer: ByteBuffer(bytes: reply.body)))
+    }
+
+    /// As JSON, or the document itself for whoever asks for YAML.
+    private func definition(_ name: String, _ request: RoutedRequest) async throws -> Response {
+        guard let definition = await self.control.definitions().first(where: { $0.name == name }) else {
+            throw MeshError(
+                .notFound, "there is no definition '\(name.prefix(64))'", hint: "GET /v1/definitions lists them")
+        }
+        let wantsYAML = request.headers[.accept]?.contains("yaml") ?? false
+        return wantsYAML ? .text(definition.source, type: "application/yaml") : .json(definition)
+    }
+
+    private func raise(_ request: RoutedRequest) async throws -> Response {
+        let event: EventBody
+        do { event = try JSONDecoder().decode(EventBody.self, from: Data(request.body)) } catch {
+            throw MeshError(
+                .invalidArgument, "the body is not an event",
+                hint: #"write {"name":"deploy","payload":"v2"}, or payload_base64 for bytes"#)
+        }
+        try await self.control.raise(event: try event.checkedName(), payload: try event.checkedPayload())
+        return .json(["name": event.name], status: .accepted)
+    }
+
+    private func events(_ request: RoutedRequest) throws -> Response {
+        let kinds = try EventKind.parse(request.query["kinds"])
+        let subscription = try self.streams.open()
+        // Asked for now and not when the body is written: what happens in between is not lost.
+        let events = self.control.events()
+        let body = ResponseBody { [keepAlive] writer in
+            try await writer.write(ByteBuffer(string: ": connected\n\n"))
+            try await subscription.forward(events, keepAlive: keepAlive) {
+                for await item in subscription.items {
+                    switch item {
+                    case .keepAlive: try await writer.write(ByteBuffer(string: ": keep-alive\n\n"))
+                    case .event(let event) where kinds.contains(event.kind):
+                        try await writer.write(ByteBuffer(string: event.serverSentEvent))
+                    case .event: break
+                    }
+                }
+            }
+            try await writer.finish(nil)
+        }
+        return Response(
+            status: .ok, headers: [.contentType: "text/event-stream", .cacheControl: "no-store"], body: body)
+    }
+}
+
+private struct Members: Encodable { var members: [MemberView] }
+
+private struct Definitions: Encodable { var definitions: [DefinitionView] }
+
+/// The body of `POST /v1/events`.
+private struct EventBody: Decodable {
+    static let nameBytesMax = 64
+
+    var name: String
+    var payload: String?
+    var payload_base64: String?
+
+    func checkedName() throws(MeshError) -> String {
+        guard 1...Self.nameBytesMax ~= self.name.utf8.count, self.name.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7F })
+        else {
+            throw MeshError(.invalidArgument, "the name of an event has 1 to \(Self.nameBytesMax) printable bytes")
+        }
+        return self.name
+    }
+
+    func checkedPayload() throws(MeshError) -> [UInt8] {
+        var bytes = Array((self.payload ?? "").utf8)
+        if let encoded = self.payload_base64 {
+            guard self.payload == nil, let data = Data(base64Encoded: encoded) else {
+                throw MeshError(
+                    .invalidArgument, "payload_base64 is not base64, or stands beside payload", hint: "send one of both"
+                )
+            }
+            bytes = Array(data)
+        }
+        guard bytes.count <= UserEvent.payloadBytesMax else {
+            throw MeshError(
+                .tooLarge, "the payload has \(bytes.count) bytes; an event carries \(UserEvent.payloadBytesMax)",
+                hint: "send the data to an actor and only its path in the event")
+        }
+        return bytes
+    }
+}

@@ -1,0 +1,127 @@
+import MeshCore
+import MeshGateway
+import MeshRuntime
+import Synchronization
+
+/// A node that answers what its test says and keeps what it was asked.
+final class ScriptedNode: NodeControl {
+    struct State {
+        var status = ScriptedNode.status()
+        var definitions: [DefinitionView] = []
+        var sent: [OutgoingMessage] = []
+        var raised: [(name: String, payload: [UInt8])] = []
+        var applied: [ActorDefinition] = []
+        var prefix: String?
+        var failure: MeshError?
+        var reply: [UInt8] = Array(#"{"ok":true}"#.utf8)
+        var listeners: [AsyncStream<NodeEvent>.Continuation] = []
+        var hasLeft = false
+        /// Held calls wait until the test ends them.
+        var held: AsyncStream<Void>?
+    }
+
+    private let state = Mutex(State())
+
+    func with<Value: Sendable>(_ body: (inout State) -> Value) -> Value {
+        self.state.withLock { state in body(&state) }
+    }
+
+    func fail(with error: MeshError?) { self.state.withLock { $0.failure = error } }
+
+    private func check() throws {
+        if let failure = self.state.withLock({ $0.failure }) { throw failure }
+    }
+
+    func status() async -> StatusView { self.state.withLock { $0.status } }
+
+    func why(_ node: String) async throws -> WhyView {
+        try self.check()
+        guard let member = self.state.withLock({ $0.status.members.first { $0.name == node } }) else {
+            throw MeshError(.notFound, "no member '\(node)'")
+        }
+        return WhyView(member: member, changes: [])
+    }
+
+    func actors(prefix: String) async throws -> ActorsView {
+        try self.check()
+        self.state.withLock { $0.prefix = prefix }
+        return ActorsView(
+            actors: [ActorView(path: "/a/b", node: "one", definition: "a", state: "idle", depth: 2, processed: 7)],
+            missing: ["two"])
+    }
+
+    func send(_ message: OutgoingMessage) async throws -> MessageReceipt {
+        try self.check()
+        self.state.withLock { $0.sent.append(message) }
+        return MessageReceipt(id: String(repeating: "a", count: 32), path: message.path.description)
+    }
+
+    func call(_ message: OutgoingMessage) async throws -> MessageReply {
+        try self.check()
+        self.state.withLock { $0.sent.append(message) }
+        if let held = self.state.withLock({ $0.held }) {
+            for await _ in held {}
+            try Task.checkCancellation()
+        }
+        return MessageReply(id: String(repeating: "b", count: 32), body: self.state.withLock { $0.reply })
+    }
+
+    func definitions() async -> [DefinitionView] { self.state.withLock { $0.definitions } }
+
+    func apply(_ definitions: [ActorDefinition]) async throws -> [DefinitionView] {
+        try self.check()
+        self.state.withLock { $0.applied += definitions }
+        return definitions.map(Self.view)
+    }
+
+    func delete(definition name: String) async throws {
+        try self.check()
+        let known = self.state.withLock { state in
+            let count = state.definitions.count
+            state.definitions.removeAll { $0.name == name }
+            return state.definitions.count < count
+        }
+        guard known else { throw MeshError(.notFound, "no definition '\(name)'") }
+    }
+
+    func raise(event name: String, payload: [UInt8]) async throws {
+        try self.check()
+        self.state.withLock { $0.raised.append((name, payload)) }
+    }
+
+    func events() -> AsyncStream<NodeEvent> {
+        let (stream, continuation) = AsyncStream.makeStream(of: NodeEvent.self, bufferingPolicy: .bufferingNewest(16))
+        self.state.withLock { $0.listeners.append(continuation) }
+        return stream
+    }
+
+    func tell(_ event: NodeEvent) {
+        for listener in self.state.withLock({ $0.listeners }) { listener.yield(event) }
+    }
+
+    func leave() async { self.state.withLock { $0.hasLeft = true } }
+
+    static func view(_ definition: ActorDefinition) -> DefinitionView {
+        DefinitionView(
+            name: definition.name, path: definition.path.description, version: 1, origin: "one", change: "created",
+            source: definition.source)
+    }
+
+    static func member(_ name: String, state: String = "alive") -> MemberView {
+        MemberView(
+            id: String(repeating: "0", count: 31) + "1", name: name, address: "192.0.2.1:7946", state: state,
+            since_s: 12.5, incarnation: 3, boot_epoch: 2, rtt_ms: 0.4, zone: "eu-1", version: "0.1.0",
+            tags: ["team": "vision"], capabilities: [:], actors: 1, mailbox_depth: 0)
+    }
+
+    static func status(state: String = "ready") -> StatusView {
+        var mesh = MeshView(
+            id: String(repeating: "c", count: 32), name: "test", health: "healthy", members: MeshView.Counts())
+        mesh.members.alive = 1
+        let node = NodeView(
+            id: String(repeating: "0", count: 31) + "1", name: "one", state: state, version: "0.1.0",
+            address: "192.0.2.1:7946", http: nil, boot_epoch: 2, uptime_s: 60, local_health: 0, actors: 1,
+            mailbox_depth: 0, refused: [:], warnings: [])
+        return StatusView(mesh: mesh, node: node, members: [self.member("one")])
+    }
+}
