@@ -150,8 +150,18 @@ class Node:
         return self.status()["node"]["address"]
 
     def command(self, *arguments, input=None, timeout=60):
-        """Runs the CLI against this node."""
-        return self.mesh.command(*arguments, "--data", self.data, input=input, timeout=timeout)
+        """Runs the CLI against this node, which the environment names: `--data` of `send` and `call` is the message."""
+        return self.mesh.command(*arguments, input=input, timeout=timeout, environment={"MESHNODE_DATA": str(self.data)})
+
+
+class Spawned:
+    """A command that goes on, with what it has written until now."""
+
+    def __init__(self, process, output):
+        self.process, self.output = process, output
+
+    def text(self):
+        return self.output.read_text(errors="replace")
 
 
 class Mesh:
@@ -165,7 +175,7 @@ class Mesh:
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="meshnode-"))
         self.workdir = workdir or self.folder
         self.token_file = self.folder / "token"
-        self.nodes = []
+        self.nodes, self.spawned = [], []
 
     def __enter__(self):
         return self
@@ -174,12 +184,11 @@ class Mesh:
         self.close()
 
     def close(self):
-        for node in self.nodes:
-            if node.running:
-                node.process.kill()
-        for node in self.nodes:
-            if node.process:
-                node.process.wait()
+        processes = [each.process for each in self.nodes + self.spawned if each.process]
+        for process in processes:
+            process.kill()
+        for process in processes:
+            process.wait()
         try:
             wait_until("workers end with their daemons", lambda: not self.processes(), 10)
         finally:
@@ -226,6 +235,16 @@ class Mesh:
         for node in nodes or [node for node in self.nodes if node.running]:
             counted = lambda: node.status()["mesh"]["members"][state] == count
             node.wait_until(f"{node.name} sees {count} members {state}", counted, seconds)
+
+    def spawn(self, *arguments, node):
+        """Starts a command against a node, such as `event watch`."""
+        output = self.folder / f"command.{len(self.spawned)}"
+        with open(output, "wb") as file:
+            process = subprocess.Popen(
+                [self.binary, *map(str, arguments)], stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT,
+                cwd=self.workdir, env={**os.environ, "MESHNODE_DATA": str(node.data)})
+        self.spawned.append(Spawned(process, output))
+        return self.spawned[-1]
 
     def command(self, *arguments, input=None, timeout=60, environment=None):
         return subprocess.run(

@@ -1,0 +1,134 @@
+"""Nodes that come, go, die and come back."""
+import json
+import signal
+
+from support import Failure, MeshCase, wait_until
+
+
+class Membership(MeshCase):
+    def test_a_node_alone_is_a_healthy_mesh(self):
+        alpha = self.mesh.create("alpha")
+        status = alpha.status()
+        self.assertEqual(status["mesh"]["health"], "healthy")
+        self.assertEqual(status["mesh"]["members"], {"alive": 1, "suspect": 0, "dead": 0, "left": 0})
+        self.assertEqual(status["node"]["state"], "ready")
+        bound = json.loads((alpha.data / "addresses.json").read_text())
+        self.assertIn(status["node"]["address"], json.dumps(bound))
+        self.assertEqual(alpha.stop(), 0)
+
+    def test_the_join_command_is_printed_once(self):
+        alpha = self.mesh.create("alpha")
+        self.assertIn("--join", alpha.output.read_text() + alpha.log.read_text())
+        alpha.stop()
+        alpha.start()
+        self.assertNotIn("--join", alpha.output.read_text() + alpha.log.read_text())
+
+    def test_a_node_that_leaves_is_left_and_not_dead(self):
+        alpha, beta = self.mesh.create("alpha"), self.mesh.join("beta")
+        self.mesh.wait_members(2)
+        self.assertEqual(beta.stop(number=signal.SIGTERM), 0)
+        alpha.wait_until("beta has left", lambda: alpha.state_of("beta") == "left", 10)
+        self.assertEqual(alpha.status()["mesh"]["members"]["dead"], 0)
+
+    def test_the_interrupt_key_leaves_too(self):
+        alpha, beta = self.mesh.create("alpha"), self.mesh.join("beta")
+        self.mesh.wait_members(2)
+        self.assertEqual(beta.stop(number=signal.SIGINT), 0)
+        alpha.wait_until("beta has left", lambda: alpha.state_of("beta") == "left", 10)
+
+    def test_the_leave_command_ends_the_daemon(self):
+        alpha, beta = self.mesh.create("alpha"), self.mesh.join("beta")
+        self.mesh.wait_members(2)
+        self.succeed(beta.command("leave"))
+        self.assertEqual(beta.wait_exit(), 0)
+        alpha.wait_until("beta has left", lambda: alpha.state_of("beta") == "left", 10)
+
+    def test_a_killed_node_is_dead_to_all_and_comes_back_without_flags(self):
+        alpha = self.mesh.create("alpha")
+        beta, gamma = self.mesh.join("beta"), self.mesh.join("gamma")
+        self.mesh.wait_members(3)
+        before = alpha.status()
+        gamma.kill()
+        for node in (alpha, beta):
+            node.wait_until("gamma is dead", lambda node=node: node.state_of("gamma") == "dead", 15)
+        self.assertEqual(alpha.status()["mesh"]["health"], "degraded")
+        gamma.start()  # no --join, no token: the data folder remembers both
+        self.mesh.wait_members(3)
+        find = lambda status: next(member for member in status["members"] if member["name"] == "gamma")
+        self.assertEqual(find(alpha.status())["id"], find(before)["id"])
+        self.assertGreater(find(alpha.status())["boot_epoch"], find(before)["boot_epoch"])
+
+    def test_why_tells_who_accused(self):
+        alpha = self.mesh.create("alpha")
+        beta, gamma = self.mesh.join("beta"), self.mesh.join("gamma")
+        self.mesh.wait_members(3)
+        gamma.kill()
+        alpha.wait_until("gamma is dead", lambda: alpha.state_of("gamma") == "dead", 15)
+        why = self.succeed(alpha.command("status", "--why", "gamma", "--format", "json"))
+        changes = json.loads(why.stdout)["changes"]
+        self.assertEqual(changes[-1]["to"], "dead")
+        accusers = {change["accuser"] for change in changes if change["to"] in ("suspect", "dead")}
+        self.assertTrue(accusers & {"alpha", "beta"}, changes)
+        self.assertTrue(beta.running)
+
+    def test_all_nodes_restarted_at_once_find_each_other(self):
+        self.mesh.create("alpha")
+        self.mesh.join("beta")
+        self.mesh.join("gamma")
+        self.mesh.wait_members(3)
+        for node in self.mesh.nodes:
+            node.kill()
+        # Ports were chosen by the system: whoever restarts binds another, and remembers only where the others were.
+        # So the first two get their old ports back, as nodes with fixed ports would.
+        ports = {node.name: json.loads((node.data / "addresses.json").read_text()) for node in self.mesh.nodes}
+        for node in self.mesh.nodes:
+            node.flags += ["--bind", bound_address(ports[node.name])]
+            node.start(wait=False)
+        for node in self.mesh.nodes:
+            node.wait_ready()
+        self.mesh.wait_members(3, seconds=60)
+
+    def test_an_unreachable_seed_is_tried_again_and_status_says_joining(self):
+        token = self.mesh.create("other")
+        token.stop()
+        node = self.mesh.node("lonely").start(
+            "--join", "127.0.0.1:1,no-such-host.invalid:7946", "--token-file", self.mesh.token_file, wait=False)
+        attempts = lambda: [line for line in node.log.read_text().splitlines() if "127.0.0.1:1" in line]
+        node.wait_until("two attempts are logged", lambda: len(attempts()) >= 2, 20)
+        node.wait_until("the name that does not resolve is told", lambda: "no-such-host" in node.log.read_text(), 20)
+        status = node.status()
+        self.assertEqual(status["node"]["state"], "joining")
+        self.assertEqual(status["mesh"]["health"], "joining")
+        self.assertEqual(node.stop(), 0)
+
+    def test_a_joining_node_gets_in_when_its_seed_appears(self):
+        alpha = self.mesh.create("alpha")
+        address = alpha.address
+        alpha.stop()
+        beta = self.mesh.node("beta").start("--join", address, "--token-file", self.mesh.token_file, wait=False)
+        beta.wait_until("an attempt is logged", lambda: address in beta.log.read_text(), 20)
+        alpha.flags += ["--bind", address]
+        alpha.start()
+        beta.wait_ready(30)
+        self.mesh.wait_members(2)
+
+    def test_user_events_reach_every_member(self):
+        alpha, beta = self.mesh.create("alpha"), self.mesh.join("beta")
+        self.mesh.wait_members(2)
+        watch = self.mesh.spawn("event", "watch", node=beta)
+
+        # The watch is open when an event comes through; until then events are raised again.
+        def seen():
+            self.succeed(alpha.command("event", "send", "deploy", "--data", "v2"))
+            return "deploy" in watch.text()
+
+        wait_until("beta sees the event", seen, 20, poll=0.3)
+
+
+def bound_address(addresses):
+    """The first loopback address in addresses.json, whatever its field is called."""
+    for value in addresses.values():
+        for text in value if isinstance(value, list) else [value]:
+            if isinstance(text, str) and text.startswith("127.0.0.1:"):
+                return text
+    raise Failure(f"no loopback address in {addresses}")
