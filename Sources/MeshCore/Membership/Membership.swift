@@ -30,10 +30,10 @@ package struct Membership: Sendable {
         case stream(to: NodeID, at: Endpoint, Range<Int>)
         /// Keep streams open to exactly these (the three rendezvous neighbours).
         case neighbours([NodeID])
-        case changed(MemberChange)
+        indirect case changed(MemberChange)
         /// A member's dynamic fields changed.
         case advertised(NodeID)
-        case event(UserEvent)
+        indirect case event(UserEvent)
         /// A packet or frame was refused; counted by reason.
         case refused(RefusalReason)
         /// Every member was told, or the time for telling is over.
@@ -89,36 +89,160 @@ package struct Membership: Sendable {
     }
 
     package let configuration: Configuration
-    package private(set) var local: MemberDescription
+    /// What this node says of itself now.
+    package internal(set) var local: MemberDescription
+    /// Lifeguard's local health multiplier less one: 0 is healthy, 7 the worst.
+    package internal(set) var localHealth: UInt8 = 0
 
+    /// The node itself is at index 0.
+    var table: MemberTable
+    var counts = MemberCounts()
+    var digest = Digest()
+    /// What only some members have.
+    var details: [Int: MemberDetails] = [:]
+    var random: RandomSource
+
+    // Failure detection.
+    var order = ProbeOrder()
+    var probes: [Probe] = []
+    var relays: [UInt32: Relay] = [:]
+    var suspicions: [Int: Suspicion] = [:]
+    var evidence: [Int: Evidence] = [:]
+    var deadlines = DeadlineQueue()
+    var lastSequence: UInt32 = 0
+    var probeAt = Instant.distantFuture
+
+    // Dissemination.
+    var rumors = RumorQueue()
+    var events = EventLog()
+    var lastEvent: UInt32 = 0
+    var capabilityVersion: UInt32 = 0
+    var gossipAt = Instant.distantFuture
+    var gossipTargets: [UInt32] = []
+    var exchangeAt = Instant.distantFuture
+    var hasExchanged = false
+    /// Set while what is learned need not be told on as often as other news.
+    var isQuiet = false
+
+    // Coming and going.
+    var phase = Phase.active
+    /// When the first exchange was answered.
+    var joinedAt: Instant?
+    var remembered = RememberedMembers()
+    var dead: [UInt32] = []
+    var contactAt = Instant.distantFuture
+    var deadContactAt = Instant(nanoseconds: 0)
+    var strangers = Strangers()
+    var neighbours: Neighbours
+    var epochAnswers = EpochAnswerLimit()
+    /// The highest counter of any datagram of this boot.
+    var lastCounter: UInt64 = 0
+
+    enum Phase: Hashable, Sendable {
+        case active
+        /// Until the deadline at the latest.
+        case leaving(until: Instant)
+        case departed
+    }
+
+    /// `local` has passed `validate()`.
     package init(local: MemberDescription, configuration: Configuration, seed: UInt64, at now: Instant) {
         self.local = local
         self.configuration = configuration
+        var random = RandomSource(seed: seed)
+        self.table = MemberTable(salt: random.next())
+        self.random = random
+        self.neighbours = Neighbours(of: local.id)
+        precondition(
+            local.boot.epoch > 0 && local.encodedLabels.count <= MemberDescription.labelBytesMax,
+            "a node's description is validated before it starts: \(local)")
+        let index = self.table.insert(MemberRecord(local, incarnation: 0, since: now))
+        self.counts.alive = 1
+        self.digest.toggle(self.table[index])
+        self.spread(index, at: now)
     }
 
     /// When the driver must call `step(.wake)` at the latest.
-    package var nextWake: Instant { .distantFuture }
+    package var nextWake: Instant {
+        switch self.phase {
+        case .departed: return .distantFuture
+        case .leaving(let until): return min(until, self.rumors.isEmpty ? .distantFuture : self.gossipAt)
+        case .active: break
+        }
+        var next = min(self.detectionDue, self.deadlines.first, self.exchangeAt, self.contactAt)
+        if !self.rumors.isEmpty, !self.order.isEmpty { next = min(next, self.gossipAt) }
+        return next
+    }
 
-    /// Everyone this node knows, itself included, ordered by id.
-    package var members: [Member] { [] }
+    package mutating func step(_ input: Input, at now: Instant, into effects: inout Effects) {
+        guard self.phase != .departed else { return }
+        self.noticeOwnPause(at: now)
+        switch input {
+        case .wake: self.wake(at: now, into: &effects)
+        case .streamOpened(let id, let boot, let endpoint):
+            self.streamOpened(id, boot: boot, endpoint: endpoint, at: now, into: &effects)
+        case .streamClosed(let id, let boot, let refused):
+            self.streamClosed(id, boot: boot, refused: refused, at: now, into: &effects)
+        case .exchange(let id): self.exchange(with: id, into: &effects)
+        case .remember(let members): self.remember(members, at: now)
+        case .advertise(let labels): self.advertise(labels, at: now)
+        case .retag(let tags): self.retag(tags, at: now, into: &effects)
+        case .raise(let name, let payload): self.raise(name: name, payload: payload, at: now, into: &effects)
+        case .leave: self.leave(at: now, into: &effects)
+        }
+        self.settle(at: now, into: &effects)
+    }
 
-    package func member(_ id: NodeID) -> Member? { nil }
+    private mutating func wake(at now: Instant, into effects: inout Effects) {
+        if self.phase == .active {
+            self.concludeProbes(at: now, into: &effects)
+            self.meetDeadlines(at: now, into: &effects)
+            if self.probeAt <= now { self.probeNext(at: now, into: &effects) }
+            if self.exchangeAt <= now { self.exchangeWithSomebody(at: now, into: &effects) }
+            if self.contactAt <= now { self.contactTheAbsent(at: now, into: &effects) }
+        }
+        if self.gossipAt <= now { self.gossip(at: now, into: &effects) }
+    }
 
-    /// What happened to a member, oldest first, at most 16 changes; forgotten with the member.
-    package func history(of id: NodeID) -> [MemberChange] { [] }
+    private mutating func meetDeadlines(at now: Instant, into effects: inout Effects) {
+        while let subject = self.deadlines.next(at: now) {
+            switch subject {
+            case .suspicion(let index): self.suspicionExpired(index, at: now, into: &effects)
+            case .relay(let sequence): self.relayExpired(sequence, at: now, into: &effects)
+            }
+        }
+    }
 
-    /// Lifeguard's local health multiplier less one: 0 is healthy, 7 the worst.
-    package var localHealth: UInt8 { 0 }
+    /// The last word of every step and every packet.
+    mutating func settle(at now: Instant, into effects: inout Effects) {
+        if case .leaving(let until) = self.phase { self.depart(ifOver: until, at: now, into: &effects) }
+        if let ids = self.neighbours.update(from: self.table) { effects.list.append(.neighbours(ids)) }
+    }
+}
 
-    package mutating func step(_ input: Input, at now: Instant, into effects: inout Effects) {}
+/// How many members are in each state, this node included.
+package struct MemberCounts: Hashable, Sendable {
+    package var alive = 0
+    package var suspect = 0
+    package var dead = 0
+    package var left = 0
 
-    /// One opened datagram: header, then compounded messages.
-    package mutating func receive(
-        datagram: RawSpan, from endpoint: Endpoint, at now: Instant, into effects: inout Effects
-    ) {}
+    package var live: Int { self.alive + self.suspect }
 
-    /// One membership frame of an open stream, whose handshake proved `sender`.
-    package mutating func receive(
-        frame: RawSpan, from sender: NodeID, at now: Instant, into effects: inout Effects
-    ) {}
+    mutating func add(_ count: Int, to state: MemberState) {
+        switch state {
+        case .alive: self.alive += count
+        case .suspect: self.suspect += count
+        case .dead: self.dead += count
+        case .left: self.left += count
+        }
+    }
+}
+
+extension Membership.Effects {
+    mutating func refuse(_ reason: Membership.RefusalReason) { self.list.append(.refused(reason)) }
+
+    mutating func refuse(_ error: WireError) {
+        self.refuse(error.code == .unsupportedVersion ? .unsupportedVersion : .malformed)
+    }
 }

@@ -1,0 +1,95 @@
+/// What a member says of itself: who and where it is. Its labels follow, still encoded.
+struct AliveMessage: Hashable, Sendable {
+    static let byteCountBeforeLabels = 1 + 16 + 8 + 8 + 4 + 18 + 2 + 2
+
+    var id: NodeID
+    var boot: Boot
+    var incarnation: UInt32
+    var endpoint: Endpoint
+    var protocols: ClosedRange<UInt8>
+    var labelBytes: Int
+
+    var rank: Rank { Rank(epoch: self.boot.epoch, incarnation: self.incarnation, state: .alive) }
+}
+
+/// What is said of a member that is not well: suspect, dead, or gone by its own word.
+struct Claim: Hashable, Sendable {
+    /// The largest of the three kinds.
+    static let byteCountMax = 1 + 16 + 8 + 4 + 16 + 1
+
+    /// Not `alive`.
+    var state: MemberState
+    var id: NodeID
+    var epoch: UInt64
+    var incarnation: UInt32
+    /// Who says so; of `left`, the member itself.
+    var accuser: NodeID
+    /// Its process is gone while its host answers.
+    var hardEvidence = false
+
+    var rank: Rank { Rank(epoch: self.epoch, incarnation: self.incarnation, state: self.state) }
+
+    static func byteCount(_ state: MemberState) -> Int { state == .left ? 1 + 16 + 8 + 4 : self.byteCountMax }
+}
+
+extension WireReader {
+    /// The fixed part; the caller reads or skips `labelBytes` more.
+    mutating func alive() throws(WireError) -> AliveMessage {
+        let id = try self.nodeID()
+        let boot = Boot(epoch: try self.read(), nonce: try self.read())
+        let incarnation: UInt32 = try self.read()
+        let endpoint = try self.endpoint()
+        let place = self.offset
+        let (low, high): (UInt8, UInt8) = (try self.read(), try self.read())
+        guard low <= high, low > 0, boot.epoch > 0 else { throw WireError(.invalidValue, at: place) }
+        let labelBytes = Int(try self.read(UInt16.self))
+        guard labelBytes <= MemberDescription.labelBytesMax else { throw WireError(.tooLong, at: place + 2) }
+        return AliveMessage(
+            id: id, boot: boot, incarnation: incarnation, endpoint: endpoint, protocols: low...high,
+            labelBytes: labelBytes)
+    }
+
+    mutating func claim(_ kind: MessageKind) throws(WireError) -> Claim {
+        let (id, epoch, incarnation) = (try self.nodeID(), try self.read(UInt64.self), try self.read(UInt32.self))
+        guard kind != .left else {
+            return Claim(state: .left, id: id, epoch: epoch, incarnation: incarnation, accuser: id)
+        }
+        let accuser = try self.nodeID()
+        let place = self.offset
+        let flags: UInt8 = try self.read()
+        guard flags <= 1 else { throw WireError(.invalidValue, at: place) }
+        return Claim(
+            state: kind == .dead ? .dead : .suspect, id: id, epoch: epoch, incarnation: incarnation, accuser: accuser,
+            hardEvidence: flags == 1)
+    }
+}
+
+extension WireWriter {
+    mutating func write(alive record: borrowing MemberRecord) {
+        self.write(MessageKind.alive)
+        self.write(record.id)
+        self.write(record.boot.epoch)
+        self.write(record.boot.nonce)
+        self.write(record.incarnation)
+        self.write(record.endpoint)
+        self.write(record.protocols.lowerBound)
+        self.write(record.protocols.upperBound)
+        self.write(UInt16(record.labels.count))
+        self.bytes.append(contentsOf: record.labels)
+    }
+
+    mutating func write(_ claim: Claim) {
+        switch claim.state {
+        case .suspect: self.write(MessageKind.suspect)
+        case .dead: self.write(MessageKind.dead)
+        case .left: self.write(MessageKind.left)
+        case .alive: preconditionFailure("alive is no claim")
+        }
+        self.write(claim.id)
+        self.write(claim.epoch)
+        self.write(claim.incarnation)
+        guard claim.state != .left else { return }
+        self.write(claim.accuser)
+        self.write(UInt8(claim.hardEvidence ? 1 : 0))
+    }
+}

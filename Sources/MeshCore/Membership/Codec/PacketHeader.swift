@@ -1,0 +1,33 @@
+/// What every datagram begins with, inside the seal.
+struct PacketHeader: Hashable, Sendable {
+    static let byteCount = 1 + 16 + 8 + 8 + 8
+
+    var version: UInt8
+    var sender: NodeID
+    var senderEpoch: UInt64
+    /// 0: unknown.
+    var receiverEpoch: UInt64
+    /// Counts the datagrams of one boot of the sender to this receiver, from 1, with gaps.
+    var counter: UInt64
+}
+
+extension WireReader {
+    /// Refuses a version out of `spoken` before it looks at what only another version may mean.
+    mutating func packetHeader(spoken: ClosedRange<UInt8>) throws(WireError) -> PacketHeader {
+        let version: UInt8 = try self.read()
+        guard spoken.contains(version) else { throw WireError(.unsupportedVersion, at: 0) }
+        return PacketHeader(
+            version: version, sender: try self.nodeID(), senderEpoch: try self.read(), receiverEpoch: try self.read(),
+            counter: try self.read())
+    }
+}
+
+extension WireWriter {
+    mutating func write(_ header: PacketHeader) {
+        self.write(header.version)
+        self.write(header.sender)
+        self.write(header.senderEpoch)
+        self.write(header.receiverEpoch)
+        self.write(header.counter)
+    }
+}

@@ -1,0 +1,42 @@
+extension Membership {
+    /// Tells a few random members, live or dead only recently, what is owed to the mesh.
+    mutating func gossip(at now: Instant, into effects: inout Effects) {
+        guard !self.rumors.isEmpty, !self.order.isEmpty else { return }
+        self.gossipAt = now + self.configuration.gossipInterval
+        self.draw(self.configuration.gossipFanOut, besides: 0, orRecentlyDead: true, at: now)
+        for target in self.gossipTargets where !self.rumors.isEmpty {
+            let target = Int(target)
+            let start = effects.bytes.count
+            var writer = self.open(&effects, to: target, epoch: self.table[target].epochHeard)
+            self.tell(into: &writer, limit: start + self.configuration.datagramBytesMax)
+            if writer.count > start + PacketHeader.byteCount {
+                self.close(&writer, from: start, to: self.table[target].endpoint, into: &effects)
+            } else {
+                // Every rumor left was an outdated one.
+                writer.bytes.removeLast(writer.count - start)
+                swap(&writer.bytes, &effects.bytes)
+            }
+        }
+    }
+
+    /// Leaves up to `count` different random members in `gossipTargets`.
+    mutating func draw(_ count: Int, besides excluded: Int, orRecentlyDead: Bool, at now: Instant) {
+        self.gossipTargets.removeAll(keepingCapacity: true)
+        let pool = self.order.count + (orRecentlyDead ? self.dead.count : 0)
+        guard pool > 0 else { return }
+        // In a small mesh luck alone may miss the only candidates: then look at each.
+        let isSmall = pool <= 4 * count
+        let first = self.random.below(pool)
+        for attempt in 0..<(isSmall ? pool : 4 * count + 8) where self.gossipTargets.count < count {
+            let place = isSmall ? (first + attempt) % pool : self.random.below(pool)
+            let isDead = place >= self.order.count
+            let index = isDead ? self.dead[place - self.order.count] : self.order.members[place]
+            let record = Int(index)
+            let isFit =
+                isDead
+                ? self.table[record].state == .dead && now - self.table[record].since < self.configuration.gossipToDead
+                : orRecentlyDead ? self.table[record].isLive : self.table[record].state == .alive
+            if isFit, record != excluded, !self.gossipTargets.contains(index) { self.gossipTargets.append(index) }
+        }
+    }
+}

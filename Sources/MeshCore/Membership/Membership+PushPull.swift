@@ -1,0 +1,283 @@
+extension Membership {
+    /// A frame of a delta is closed when it has grown to this; one bucket always fits.
+    static let deltaBytesMax = 256 << 10
+
+    /// One membership frame of an open stream, whose handshake proved `sender`.
+    package mutating func receive(
+        frame: RawSpan, from sender: NodeID, at now: Instant, into effects: inout Effects
+    ) {
+        guard self.phase != .departed else { return }
+        guard sender != self.local.id else { return effects.refuse(.clonedBoot) }
+        self.noticeOwnPause(at: now)
+        var reader = WireReader(frame)
+        do throws(WireError) {
+            let version: UInt8 = try reader.read()
+            guard self.local.protocols.contains(version) else { throw WireError(.unsupportedVersion, at: 0) }
+            var origin = self.origin(of: sender)
+            while !reader.isAtEnd { try self.receiveFrameMessage(&reader, &origin, at: now, into: &effects) }
+        } catch {
+            effects.refuse(error)
+        }
+        self.settle(at: now, into: &effects)
+    }
+
+    private func origin(of sender: NodeID) -> Origin {
+        guard let index = self.table.find(sender) else {
+            return Origin(
+                id: sender, index: nil, epoch: 0,
+                endpoint: self.strangers.endpoint(of: sender) ?? Endpoint(high: 0, low: 0, port: 0))
+        }
+        return Origin(
+            id: sender, index: index, epoch: self.table[index].boot.epoch, endpoint: self.table[index].endpoint)
+    }
+
+    private mutating func receiveFrameMessage(
+        _ reader: inout WireReader, _ origin: inout Origin, at now: Instant, into effects: inout Effects
+    ) throws(WireError) {
+        let place = reader.offset
+        switch try reader.messageKind() {
+        case .streamPing: self.answer(streamPing: try reader.read(), origin, into: &effects)
+        case .streamPong: self.streamAnswered(try reader.read(), by: origin, at: now)
+        case .exchange: try self.exchangeAsked(&reader, &origin, at: now, into: &effects)
+        case .delta: try self.receiveDelta(&reader, &origin, at: now, into: &effects)
+        case .ping, .ack, .nack, .pingRequest, .epochAnswer: throw WireError(.unknownKind, at: place)
+        case let news: try self.receiveNews(news, &reader, &origin, at: now, into: &effects)
+        }
+    }
+
+    // MARK: Asking
+
+    /// Who I am, and the digest of all I believe.
+    mutating func exchange(with id: NodeID, into effects: inout Effects) {
+        let index = self.table.find(id)
+        guard index != 0, let endpoint = index.map({ self.table[$0].endpoint }) ?? self.strangers.endpoint(of: id)
+        else { return }
+        self.exchange(with: id, at: endpoint, into: &effects)
+    }
+
+    mutating func exchange(with id: NodeID, at endpoint: Endpoint, into effects: inout Effects) {
+        guard self.phase == .active else { return }
+        let start = effects.bytes.count
+        var writer = self.openFrame(&effects)
+        writer.write(MessageKind.exchange)
+        writer.write(alive: self.table[0])
+        writer.write(self.digest)
+        self.closeFrame(&writer, from: start, to: id, at: endpoint, into: &effects)
+    }
+
+    mutating func exchangeWithSomebody(at now: Instant, into effects: inout Effects) {
+        let isFirst = !self.hasExchanged
+        self.hasExchanged = true
+        let interval = self.configuration.pushPullInterval
+        // Spreads the nodes over the interval, however close together they joined.
+        self.exchangeAt = now + (isFirst ? self.random.within(interval) : interval)
+        self.draw(1, besides: 0, orRecentlyDead: false, at: now)
+        guard let partner = self.gossipTargets.first else { return }
+        self.exchange(with: self.table[Int(partner)].id, into: &effects)
+    }
+
+    // MARK: Answering
+
+    private mutating func exchangeAsked(
+        _ reader: inout WireReader, _ origin: inout Origin, at now: Instant, into effects: inout Effects
+    ) throws(WireError) {
+        let place = reader.offset
+        guard try reader.messageKind() == .alive else { throw WireError(.unknownKind, at: place) }
+        let alive = try reader.alive()
+        let labels = try reader.span(alive.labelBytes)
+        guard alive.id == origin.id else { return effects.refuse(.misdirected) }
+        // Compared before the news is merged, so that the asker's own bucket differs and it learns what is held
+        // against it.
+        let differing = try reader.digestDifference(from: self.digest)
+        try self.merge(alive, labels: labels, from: origin, at: now, into: &effects)
+        origin = self.origin(of: origin.id)
+        guard origin.index != nil else { return effects.refuse(.unknownSender) }
+        self.tellDelta(of: differing, to: origin, into: &effects)
+        self.noteJoined(at: now)
+    }
+
+    private mutating func noteJoined(at now: Instant) { if self.joinedAt == nil { self.joinedAt = now } }
+
+    /// All that is believed of the members in some buckets, in frames that each name their buckets, so that neither
+    /// side keeps any state between frames.
+    private mutating func tellDelta(of buckets: BucketSet, to origin: Origin, into effects: inout Effects) {
+        var members: [(bucket: Int, index: Int)] = []
+        for index in 0..<self.table.end where self.table.isUsed(index) {
+            let bucket = Digest.bucket(of: self.table[index].id)
+            if buckets.contains(bucket) { members.append((bucket, index)) }
+        }
+        members.sort { ($0.bucket, $0.index) < ($1.bucket, $1.index) }
+        var rest = members[...]
+        var pending = buckets
+        repeat {
+            var header = DeltaHeader(buckets: BucketSet(), wantsAnswer: true)
+            var bytes = 0
+            var end = rest.startIndex
+            while end < rest.endIndex {
+                let bucket = rest[end].bucket
+                let next = rest[end...].firstIndex { $0.bucket != bucket } ?? rest.endIndex
+                bytes += rest[end..<next].reduce(0) { $0 + self.byteCount(of: $1.index) }
+                if bytes > Self.deltaBytesMax, end > rest.startIndex { break }
+                header.buckets.insert(bucket)
+                end = next
+            }
+            // Buckets in which nobody is known here go with the last frame: the other side tells what it has.
+            if end == rest.endIndex {
+                header.buckets = pending
+            } else {
+                pending.subtract(header.buckets)
+            }
+            let start = effects.bytes.count
+            var writer = self.openFrame(&effects)
+            writer.write(header)
+            for member in rest[..<end] { self.write(everythingOf: member.index, into: &writer) }
+            self.closeFrame(&writer, from: start, to: origin.id, at: origin.endpoint, into: &effects)
+            rest = rest[end...]
+        } while !rest.isEmpty
+    }
+
+    private func byteCount(of index: Int) -> Int {
+        let fields = self.details[index]?.fields ?? []
+        return AliveMessage.byteCountBeforeLabels + self.table[index].labels.count + Claim.byteCountMax
+            + fields.reduce(0) { $0 + $1.byteCount }
+    }
+
+    private func write(everythingOf index: Int, into writer: inout WireWriter) {
+        if self.table[index].isLive { writer.write(alive: self.table[index]) }
+        if let claim = self.accusation(of: index) { writer.write(claim) }
+        guard self.table[index].isLive else { return }
+        for field in self.details[index]?.fields ?? [] {
+            writer.write(field, of: self.table[index].id, epoch: self.table[index].boot.epoch)
+        }
+    }
+
+    // MARK: Merging
+
+    private mutating func receiveDelta(
+        _ reader: inout WireReader, _ origin: inout Origin, at now: Instant, into effects: inout Effects
+    ) throws(WireError) {
+        let header = try reader.deltaHeader()
+        // Most of the mesh knows what it tells a newcomer. It tells a little of it on, for those that join with it.
+        let isFirst = self.joinedAt.map { now - $0 < self.configuration.probeInterval } ?? true
+        self.isQuiet = isFirst && header.wantsAnswer
+        defer { self.isQuiet = false }
+        self.noteJoined(at: now)
+        var comparison = DeltaComparison(members: self.table.end)
+        while !reader.isAtEnd {
+            try self.mergeBelief(&reader, &origin, &comparison, at: now, into: &effects)
+        }
+        if origin.index == nil { origin = self.origin(of: origin.id) }
+        if header.wantsAnswer { self.answerDelta(header.buckets, comparison, to: origin, into: &effects) }
+    }
+
+    /// As any news, but a verdict is taken over as an accusation: its subject shall have the chance to refute it.
+    private mutating func mergeBelief(
+        _ reader: inout WireReader, _ origin: inout Origin, _ comparison: inout DeltaComparison, at now: Instant,
+        into effects: inout Effects
+    ) throws(WireError) {
+        let place = reader.offset
+        switch try reader.messageKind() {
+        case .alive:
+            let alive = try reader.alive()
+            let labels = try reader.span(alive.labelBytes)
+            self.compare(alive.id, alive.rank, &comparison)
+            try self.merge(alive, labels: labels, from: origin, at: now, into: &effects)
+            if let index = self.table.find(alive.id), self.table[index].rank == alive.rank {
+                comparison.agreed(index)
+            }
+        case let kind where kind == .suspect || kind == .dead || kind == .left:
+            var claim = try reader.claim(kind)
+            if claim.id == self.local.id { return self.accused(claim, at: now, into: &effects) }
+            self.compare(claim.id, claim.rank, &comparison)
+            guard let index = self.table.find(claim.id) else { return }
+            if claim.state == .dead {
+                guard self.table[index].state != .dead else { return }
+                claim.state = .suspect
+                claim.accuser = origin.id
+            }
+            self.merge(claim, cause: .merged, at: now, into: &effects)
+        case .capability:
+            let message = try reader.capability()
+            if let index = self.table.find(message.owner), message.epoch == self.table[index].boot.epoch {
+                comparison.note(message.field, of: index)
+            }
+            self.merge(message, at: now, into: &effects)
+        case .event:
+            self.merge(try reader.event(), at: now, into: &effects)
+        default:
+            throw WireError(.unknownKind, at: place)
+        }
+    }
+
+    private func compare(_ id: NodeID, _ rank: Rank, _ comparison: inout DeltaComparison) {
+        guard let index = self.table.find(id) else { return }
+        comparison.mentioned(index)
+        if rank >= self.table[index].rank { comparison.agreed(index) }
+    }
+
+    /// Tells back what the other side does not know, or knows worse.
+    private mutating func answerDelta(
+        _ buckets: BucketSet, _ comparison: DeltaComparison, to origin: Origin, into effects: inout Effects
+    ) {
+        var writer: WireWriter?
+        var start = 0
+        for index in 0..<self.table.end where self.table.isUsed(index) {
+            guard buckets.contains(Digest.bucket(of: self.table[index].id)) else { continue }
+            let isKnown = comparison.isAgreed(index)
+            // The dead are told only to those who believe otherwise.
+            let isBelief = !isKnown && (self.table[index].isLive || comparison.isMentioned(index))
+            let fields = self.table[index].isLive ? self.details[index]?.fields ?? [] : []
+            guard isBelief || fields.contains(where: { comparison.isNewer($0, of: index) }) else { continue }
+            if writer == nil {
+                start = effects.bytes.count
+                var opened = self.openFrame(&effects)
+                opened.write(DeltaHeader(buckets: BucketSet(), wantsAnswer: false))
+                writer = opened
+            }
+            if isBelief, self.table[index].isLive { writer?.write(alive: self.table[index]) }
+            if isBelief, let claim = self.accusation(of: index) { writer?.write(claim) }
+            for field in fields where comparison.isNewer(field, of: index) {
+                writer?.write(field, of: self.table[index].id, epoch: self.table[index].boot.epoch)
+            }
+            if var full = writer, full.count - start > Self.deltaBytesMax {
+                writer = nil
+                self.closeFrame(&full, from: start, to: origin.id, at: origin.endpoint, into: &effects)
+            }
+        }
+        if var last = writer {
+            self.closeFrame(&last, from: start, to: origin.id, at: origin.endpoint, into: &effects)
+        }
+    }
+}
+
+/// What the sender of a delta knows at least as well as this node.
+struct DeltaComparison: Sendable {
+    private struct FieldKey: Hashable, Sendable {
+        var member: Int
+        var key: String
+    }
+
+    private var flags: [UInt8]
+    private var versions: [FieldKey: UInt32] = [:]
+
+    init(members: Int) { self.flags = Array(repeating: 0, count: members) }
+
+    mutating func mentioned(_ index: Int) { self.set(1, index) }
+    mutating func agreed(_ index: Int) { self.set(3, index) }
+    func isMentioned(_ index: Int) -> Bool { index < self.flags.count && self.flags[index] & 1 != 0 }
+    func isAgreed(_ index: Int) -> Bool { index < self.flags.count && self.flags[index] & 2 != 0 }
+
+    mutating func note(_ field: CapabilityField, of index: Int) {
+        self.versions[FieldKey(member: index, key: field.key)] = field.version
+    }
+
+    func isNewer(_ field: CapabilityField, of index: Int) -> Bool {
+        guard let version = self.versions[FieldKey(member: index, key: field.key)] else { return true }
+        return field.version > version
+    }
+
+    private mutating func set(_ bits: UInt8, _ index: Int) {
+        while self.flags.count <= index { self.flags.append(0) }
+        self.flags[index] |= bits
+    }
+}

@@ -1,0 +1,113 @@
+/// Who sent what is being read, and how it came.
+struct Origin: Sendable {
+    var id: NodeID
+    /// nil: not a member that this node knows.
+    var index: Int?
+    var epoch: UInt64
+    var endpoint: Endpoint
+    /// It said that this node is suspect or dead: the answer carries the refutation.
+    var accusesUs = false
+}
+
+extension Membership {
+    /// One opened datagram: header, then compounded messages.
+    ///
+    /// Messages before one that does not parse have had their effect; the seal proves that a member wrote them.
+    package mutating func receive(
+        datagram: RawSpan, from endpoint: Endpoint, at now: Instant, into effects: inout Effects
+    ) {
+        guard self.phase != .departed else { return }
+        self.noticeOwnPause(at: now)
+        var reader = WireReader(datagram)
+        do throws(WireError) {
+            let header = try reader.packetHeader(spoken: self.local.protocols)
+            guard header.receiverEpoch == self.local.boot.epoch else {
+                try self.answerEpoch(header, &reader, from: endpoint, at: now, into: &effects)
+                return
+            }
+            guard var origin = self.admit(header, from: endpoint, into: &effects) else { return }
+            while !reader.isAtEnd { try self.receiveMessage(&reader, &origin, at: now, into: &effects) }
+        } catch {
+            effects.refuse(error)
+        }
+        self.settle(at: now, into: &effects)
+    }
+
+    /// nil: the packet is refused.
+    private mutating func admit(
+        _ header: PacketHeader, from endpoint: Endpoint, into effects: inout Effects
+    ) -> Origin? {
+        guard header.sender != self.local.id else {
+            effects.refuse(.clonedBoot)
+            return nil
+        }
+        let index = self.table.find(header.sender)
+        let verdict: ReplayWindow.Verdict
+        if let index {
+            let isOld = header.senderEpoch < self.table[index].boot.epoch
+            verdict =
+                isOld
+                ? .staleBoot : self.table[index].window.accept(epoch: header.senderEpoch, counter: header.counter)
+        } else {
+            verdict = self.strangers.accept(header)
+        }
+        switch verdict {
+        case .fresh: break
+        case .replayed:
+            effects.refuse(.replayed)
+            return nil
+        case .staleBoot:
+            effects.refuse(.staleBoot)
+            return nil
+        }
+        return Origin(id: header.sender, index: index, epoch: header.senderEpoch, endpoint: endpoint)
+    }
+
+    private mutating func receiveMessage(
+        _ reader: inout WireReader, _ origin: inout Origin, at now: Instant, into effects: inout Effects
+    ) throws(WireError) {
+        let place = reader.offset
+        switch try reader.messageKind() {
+        case .ping:
+            let ping = try reader.ping()
+            self.answer(ping, origin, at: now, into: &effects)
+        case .ack:
+            self.acknowledged(try reader.read(), by: origin, at: now, into: &effects)
+        case .nack:
+            self.negativelyAcknowledged(try reader.read(), by: origin)
+        case .pingRequest:
+            self.relay(try reader.pingRequest(), for: origin, at: now, into: &effects)
+        case .epochAnswer:
+            self.learnedEpoch(answering: try reader.read(), from: origin, at: now, into: &effects)
+        case .streamPing, .streamPong, .exchange, .delta:
+            throw WireError(.unknownKind, at: place)
+        case let news:
+            try self.receiveNews(news, &reader, &origin, at: now, into: &effects)
+        }
+    }
+
+    /// What datagrams and frames have in common. Strangers are heard too: whoever joined a moment ago elsewhere holds
+    /// the key as much as a member, and what it tells it will not tell again.
+    mutating func receiveNews(
+        _ kind: MessageKind, _ reader: inout WireReader, _ origin: inout Origin, at now: Instant,
+        into effects: inout Effects
+    ) throws(WireError) {
+        switch kind {
+        case .alive:
+            let alive = try reader.alive()
+            let labels = try reader.span(alive.labelBytes)
+            try self.merge(alive, labels: labels, from: origin, at: now, into: &effects)
+        case .suspect, .dead, .left:
+            let claim = try reader.claim(kind)
+            if claim.id == self.local.id {
+                origin.accusesUs = true
+                self.accused(claim, at: now, into: &effects)
+            } else {
+                self.merge(claim, at: now, into: &effects)
+            }
+        case .capability: self.merge(try reader.capability(), at: now, into: &effects)
+        case .event: self.merge(try reader.event(), at: now, into: &effects)
+        default: throw WireError(.unknownKind, at: reader.offset - 1)
+        }
+    }
+}

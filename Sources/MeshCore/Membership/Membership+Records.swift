@@ -1,0 +1,210 @@
+extension Membership {
+    /// What a member says of itself, first hand or told on.
+    mutating func merge(
+        _ alive: AliveMessage, labels: RawSpan, from origin: Origin, at now: Instant, into effects: inout Effects
+    ) throws(WireError) {
+        guard alive.id != self.local.id else { return self.heardOfSelf(alive, at: now, into: &effects) }
+        let known = self.table.find(alive.id)
+        if let known {
+            guard alive.boot.epoch >= self.table[known].boot.epoch else { return }
+            if alive.boot.epoch == self.table[known].boot.epoch {
+                if alive.boot.nonce != self.table[known].boot.nonce { return effects.refuse(.clonedBoot) }
+                guard alive.incarnation > self.table[known].incarnation else { return }
+            }
+        }
+        guard alive.protocols.overlaps(self.local.protocols) else { return effects.refuse(.unsupportedVersion) }
+        guard !alive.endpoint.isUnspecified else { throw WireError(.invalidValue, at: 0) }
+        var check = WireReader(labels)
+        _ = try check.labels()
+        let bytes = unsafe labels.withUnsafeBytes { unsafe Array($0) }
+        if let known {
+            self.update(known, alive, labels: bytes, from: origin, at: now, into: &effects)
+        } else {
+            self.admit(alive, labels: bytes, at: now, into: &effects)
+        }
+    }
+
+    private mutating func admit(
+        _ alive: AliveMessage, labels: [UInt8], at now: Instant, into effects: inout Effects
+    ) {
+        guard self.table.count < MemberTable.membersMax else { return }
+        let index = self.table.insert(
+            MemberRecord(
+                id: alive.id, boot: alive.boot, endpoint: alive.endpoint, protocols: alive.protocols,
+                incarnation: alive.incarnation, since: now, sent: self.lastCounter, labels: labels))
+        self.counts.alive += 1
+        self.digest.toggle(self.table[index])
+        self.becameLive(index, at: now)
+        self.table[index].window = self.strangers.remove(alive.id)
+        // History begins with the first change after this: that a member joined can be told from its record.
+        self.announce(index, from: nil, cause: .joined, at: now, into: &effects)
+        self.spread(index, at: now)
+    }
+
+    private mutating func update(
+        _ index: Int, _ alive: AliveMessage, labels: [UInt8], from origin: Origin, at now: Instant,
+        into effects: inout Effects
+    ) {
+        let before = self.table[index].state
+        let isNewBoot = alive.boot.epoch > self.table[index].boot.epoch
+        let isMoved = self.table[index].endpoint != alive.endpoint || self.table[index].labels != labels
+        let cause: MemberChange.Cause? =
+            isNewBoot ? .joined : before != .alive ? .refuted : isMoved ? .updated : nil
+        if isNewBoot { self.forgetBoot(index) }
+        self.digest.toggle(self.table[index])
+        self.table[index].boot = alive.boot
+        self.table[index].endpoint = alive.endpoint
+        self.table[index].protocols = alive.protocols
+        self.table[index].labels = labels
+        self.table[index].flags.subtract([.hardEvidence, .streamOnly])
+        self.digest.toggle(self.table[index])
+        self.evidence[index] = nil
+        self.change(index, to: .alive, incarnation: alive.incarnation, cause: cause, at: now, into: &effects)
+        // Back from the dead by its own word: each side has much to tell the other.
+        if before == .dead, origin.index == index { self.exchange(with: alive.id, into: &effects) }
+    }
+
+    /// Dynamic fields and events belong to one boot.
+    private mutating func forgetBoot(_ index: Int) {
+        self.events.forget(index)
+        self.table[index].roundTrip = 0
+        guard let fields = self.details[index]?.fields, !fields.isEmpty else { return }
+        if self.table[index].isLive {
+            for field in fields { self.digest.toggle(field, of: self.table[index].id) }
+        }
+        self.details[index]?.fields = []
+    }
+
+    /// What is said of a member by others, or by itself when it leaves.
+    mutating func merge(
+        _ claim: Claim, cause: MemberChange.Cause? = nil, at now: Instant, into effects: inout Effects
+    ) {
+        // A boot of which its own word has not come yet cannot be judged.
+        guard let index = self.table.find(claim.id), claim.epoch == self.table[index].boot.epoch,
+            claim.incarnation >= self.table[index].incarnation
+        else { return }
+        switch claim.state {
+        case .suspect:
+            guard claim.rank >= self.table[index].rank else { return }
+            self.suspect(
+                index, incarnation: claim.incarnation, by: claim.accuser, cause: cause ?? .probeFailed, at: now,
+                into: &effects)
+        case .dead, .left:
+            guard claim.rank > self.table[index].rank else { return }
+            let told: MemberChange.Cause =
+                claim.state == .left ? .left : claim.hardEvidence ? .hardEvidence : .suspicionExpired
+            if claim.hardEvidence { self.table[index].flags.insert(.hardEvidence) }
+            self.change(
+                index, to: claim.state, incarnation: claim.incarnation, cause: cause ?? told,
+                accuser: claim.state == .left ? nil : claim.accuser, at: now, into: &effects)
+        case .alive: preconditionFailure("alive is no claim")
+        }
+    }
+
+    private mutating func heardOfSelf(_ alive: AliveMessage, at now: Instant, into effects: inout Effects) {
+        let own = self.local.boot
+        guard alive.boot.epoch >= own.epoch else { return }
+        guard alive.boot == own else { return effects.refuse(.clonedBoot) }
+        if alive.incarnation > self.table[0].incarnation, self.phase == .active {
+            self.renew(above: alive.incarnation, cause: .refuted, at: now, into: &effects)
+        }
+    }
+
+    // MARK: One place where states change
+
+    /// Moves a member to a state and does all that follows from it. No `cause`: nothing that people care for.
+    mutating func change(
+        _ index: Int, to state: MemberState, incarnation: UInt32, cause: MemberChange.Cause?,
+        accuser: NodeID? = nil, confirmations: [NodeID] = [], at now: Instant, into effects: inout Effects
+    ) {
+        let before = self.table[index].state
+        let wasLive = self.table[index].isLive
+        // Before `since` is overwritten, which tells when the member joined.
+        if cause != nil { self.beginHistory(index) }
+        self.digest.toggle(self.table[index])
+        self.table[index].state = state
+        self.table[index].incarnation = incarnation
+        self.digest.toggle(self.table[index])
+        if state != before {
+            self.counts.add(-1, to: before)
+            self.counts.add(1, to: state)
+            self.table[index].since = now
+        }
+        if state != .suspect { self.suspicions[index] = nil }
+        if state == .dead { self.details[index, default: MemberDetails()].accuser = accuser }
+        if wasLive != self.table[index].isLive {
+            for field in self.details[index]?.fields ?? [] { self.digest.toggle(field, of: self.table[index].id) }
+            if wasLive { self.becameAbsent(index, at: now) } else { self.becameLive(index, at: now) }
+        }
+        if let cause {
+            self.record(
+                index, from: before, cause: cause, accuser: accuser, confirmations: confirmations, at: now,
+                into: &effects)
+        }
+        self.spread(index, at: now)
+    }
+
+    private mutating func becameLive(_ index: Int, at now: Instant) {
+        self.neighbours.arrived(self.table[index].id)
+        guard !self.table[index].flags.contains(.inOrder) else { return }
+        self.table[index].flags.insert(.inOrder)
+        self.order.insert(index, using: &self.random)
+        if self.probeAt == .distantFuture {
+            self.probeAt = now + self.random.within(self.configuration.probeInterval)
+        }
+        if self.exchangeAt == .distantFuture {
+            // The first soon: gossip among nodes that join together can miss some of them.
+            let pause = self.configuration.probeInterval
+            self.exchangeAt = now + pause + self.random.within(pause)
+        }
+        if self.gossipAt < now { self.gossipAt = now }
+    }
+
+    private mutating func becameAbsent(_ index: Int, at now: Instant) {
+        guard index != 0 else { return }
+        self.neighbours.went(self.table[index].id)
+        self.evidence[index] = nil
+        guard !self.table[index].flags.contains(.inDead) else { return }
+        self.table[index].flags.insert(.inDead)
+        self.dead.append(UInt32(index))
+        let contact = now + self.random.within(self.configuration.gossipToDead)
+        self.contactAt = min(self.contactAt, contact)
+    }
+
+    // MARK: History
+
+    /// Keeps a change for `history(of:)` and tells it.
+    mutating func record(
+        _ index: Int, from before: MemberState?, cause: MemberChange.Cause, accuser: NodeID? = nil,
+        confirmations: [NodeID] = [], at now: Instant, into effects: inout Effects
+    ) {
+        self.beginHistory(index)
+        let change = self.describe(
+            index, from: before, cause: cause, accuser: accuser, confirmations: confirmations, at: now)
+        self.details[index, default: MemberDetails()].append(change)
+        effects.list.append(.changed(change))
+    }
+
+    private mutating func beginHistory(_ index: Int) {
+        guard index != 0, self.details[index]?.changes.isEmpty ?? true else { return }
+        let joined = self.describe(index, from: nil, cause: .joined, at: self.table[index].since)
+        self.details[index, default: MemberDetails()].append(joined)
+    }
+
+    private func announce(
+        _ index: Int, from before: MemberState?, cause: MemberChange.Cause, at now: Instant,
+        into effects: inout Effects
+    ) {
+        effects.list.append(.changed(self.describe(index, from: before, cause: cause, at: now)))
+    }
+
+    func describe(
+        _ index: Int, from before: MemberState?, cause: MemberChange.Cause, accuser: NodeID? = nil,
+        confirmations: [NodeID] = [], at now: Instant
+    ) -> MemberChange {
+        MemberChange(
+            id: self.table[index].id, boot: self.table[index].boot, from: before, to: self.table[index].state,
+            incarnation: self.table[index].incarnation, cause: cause, accuser: accuser, confirmations: confirmations,
+            localHealth: self.localHealth, roundTrips: self.details[index]?.roundTrips.all ?? [], at: now)
+    }
+}

@@ -1,0 +1,35 @@
+/// Which counters of one boot of a sender were seen: the highest, and the 64 up to it (RFC 4303, 3.4.3).
+///
+/// A packet is accepted once. What is older than the window is refused with the replays: to tell them apart would
+/// take memory without end.
+struct ReplayWindow: Equatable, Sendable {
+    enum Verdict: Equatable, Sendable { case fresh, replayed, staleBoot }
+
+    static let width: UInt64 = 64
+
+    private(set) var epoch: UInt64 = 0
+    private var highest: UInt64 = 0
+    /// Bit n: `highest - n` was seen.
+    private var seen: UInt64 = 0
+
+    /// Takes note of a packet. A newer boot starts over: its counters begin at 1 again.
+    mutating func accept(epoch: UInt64, counter: UInt64) -> Verdict {
+        if epoch != self.epoch {
+            guard epoch > self.epoch else { return .staleBoot }
+            self = ReplayWindow()
+            self.epoch = epoch
+        }
+        if counter > self.highest {
+            let shift = counter - self.highest
+            self.seen = (shift < Self.width ? self.seen << shift : 0) | 1
+            self.highest = counter
+            return .fresh
+        }
+        let age = self.highest - counter
+        guard age < Self.width, counter > 0 else { return .replayed }
+        let bit: UInt64 = 1 << age
+        guard self.seen & bit == 0 else { return .replayed }
+        self.seen |= bit
+        return .fresh
+    }
+}

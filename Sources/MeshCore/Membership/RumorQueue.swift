@@ -1,0 +1,76 @@
+internal import HeapModule
+
+/// Something owed to the mesh. The words are made from the current state when it is told, so what is told is never
+/// out of date; the stamp tells whether a newer rumor about the same subject has replaced this one.
+struct Rumor: Comparable, Sendable {
+    enum Subject: UInt8, Sendable { case member, capability, event }
+
+    /// How often it was told.
+    var tellings: UInt8
+    var subject: Subject
+    /// Encoded size in bytes.
+    var size: UInt16
+    /// The member, or the slot of an event.
+    var index: UInt32
+    /// The place among a member's fields.
+    var field: UInt16 = 0
+    var stamp: UInt32
+
+    /// Fresh news must leave before its only witness dies (SWIM, 4.1): fewest tellings first, then the largest.
+    static func < (left: Rumor, right: Rumor) -> Bool {
+        if left.tellings != right.tellings { return left.tellings < right.tellings }
+        if left.size != right.size { return left.size > right.size }
+        return left.stamp < right.stamp
+    }
+}
+
+/// Rumors still owed to the mesh.
+struct RumorQueue: Sendable {
+    /// How many that do not fit are looked past before a packet is full.
+    private static let lookahead = 8
+
+    private var heap = Heap<Rumor>()
+    private var putBack: [Rumor] = []
+    private var lastStamp: UInt32 = 0
+    private var misfits = 0
+
+    var isEmpty: Bool { self.heap.isEmpty }
+    var count: Int { self.heap.count }
+
+    /// Queues a rumor and returns the stamp that its subject must show for it to be told.
+    mutating func add(
+        _ subject: Rumor.Subject, index: Int, field: Int = 0, size: Int, toldAlready: Int = 0
+    ) -> UInt32 {
+        self.lastStamp = self.lastStamp == .max ? 1 : self.lastStamp + 1
+        self.heap.insert(
+            Rumor(
+                tellings: UInt8(clamping: toldAlready), subject: subject, size: UInt16(size), index: UInt32(index),
+                field: UInt16(field),
+                stamp: self.lastStamp))
+        return self.lastStamp
+    }
+
+    /// The most urgent rumor of at most `room` bytes; nil when none of the next few fits. End with `finish`.
+    mutating func take(room: Int) -> Rumor? {
+        while self.misfits < Self.lookahead, let rumor = self.heap.popMin() {
+            if Int(rumor.size) <= room { return rumor }
+            self.misfits += 1
+            self.putBack.append(rumor)
+        }
+        return nil
+    }
+
+    /// Told once more; it waits for the next packet.
+    mutating func told(_ rumor: Rumor) {
+        var rumor = rumor
+        rumor.tellings += 1
+        self.putBack.append(rumor)
+    }
+
+    /// The packet is closed: what is still owed goes back into the queue.
+    mutating func finish() {
+        for rumor in self.putBack { self.heap.insert(rumor) }
+        self.putBack.removeAll(keepingCapacity: true)
+        self.misfits = 0
+    }
+}
