@@ -63,7 +63,9 @@ extension MemberRecord {
     /// Decoded for people.
     var description: MemberDescription {
         var labels = Labels(name: "", zone: "", version: "", tags: [])
-        var reader = WireReader(self.labels.raw)
+        let span = self.labels.span
+        // Labels are bytes: reading them raw discloses no padding.
+        var reader = unsafe WireReader(span.bytes)
         do throws(WireError) {
             labels = try reader.labels()
         } catch {

@@ -1,0 +1,172 @@
+internal import Logging
+internal import MeshCore
+internal import Metrics
+internal import NIOCore
+
+/// Drives the membership on the event loop that owns the UDP socket: feeds inputs, performs effects, decides nothing.
+final class Gossip: ChannelInboundHandler {
+    typealias InboundIn = AddressedEnvelope<ByteBuffer>
+    typealias OutboundOut = AddressedEnvelope<ByteBuffer>
+
+    /// What a step wants done elsewhere; called on the gossip loop.
+    struct Outlet: Sendable {
+        var stream: @Sendable (NodeID, Endpoint, [UInt8]) -> Void
+        var neighbours: @Sendable ([NodeID]) -> Void
+        var event: @Sendable (NetworkEvent) -> Void
+    }
+
+    private static let addressesMax = 8192
+
+    private var engine: GossipEngine
+    private let channel: any Channel
+    private let family: NIOBSDSocket.ProtocolFamily
+    private let directory: Directory
+    private let outlet: Outlet
+    private let refusals: Refusals
+    private let received = Counter(label: "meshnode_datagrams_received_total")
+    private let sent = Counter(label: "meshnode_datagrams_sent_total")
+    /// The kernel's buffer was full: the packet is as good as lost on the way.
+    private let dropped = Counter(label: "meshnode_datagrams_dropped_total")
+
+    /// Socket addresses by endpoint: making one allocates.
+    private var addresses: [Endpoint: SocketAddress] = [:]
+    /// The earliest wake that is scheduled and has not come.
+    private var armed = Instant.distantFuture
+    private var onDeparture: [() -> Void] = []
+    private var hasDeparted = false
+
+    init(
+        engine: consuming GossipEngine, channel: any Channel, family: NIOBSDSocket.ProtocolFamily,
+        directory: Directory, outlet: Outlet, refusals: Refusals
+    ) {
+        self.engine = engine
+        self.channel = channel
+        self.family = family
+        self.directory = directory
+        self.outlet = outlet
+        self.refusals = refusals
+        self.directory.update(
+            self.engine.membership.local.id, self.engine.membership.member(self.engine.membership.local.id))
+    }
+
+    var membership: Membership { self.engine.membership }
+
+    // MARK: inputs
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        let envelope = self.unwrapInboundIn(data)
+        guard let source = Endpoint(envelope.remoteAddress) else { return }
+        self.received.increment()
+        // The packet is taken: only now may the clock be read, or it could be older than what the packet tells.
+        let now = Instant.now()
+        let failure = unsafe envelope.data.withUnsafeReadableBytes { bytes -> DatagramRefusal? in
+            let packet = unsafe RawSpan(_unsafeBytes: bytes)
+            do throws(DatagramRefusal) {
+                try self.engine.receive(packet: packet, from: source, at: now)
+            } catch { return error }
+            return nil
+        }
+        if let failure {
+            self.refusals.count(.datagram(failure), at: now, "\(source)")
+        } else {
+            self.perform(from: source, at: now)
+        }
+    }
+
+    func channelReadComplete(context: ChannelHandlerContext) { self.flush() }
+
+    /// A packet that could not be sent or read is one more lost packet.
+    func errorCaught(context: ChannelHandlerContext, error: any Error) { self.dropped.increment() }
+
+    func receive(frame: [UInt8], from sender: NodeID) {
+        let now = Instant.now()
+        self.engine.receive(frame: frame, from: sender, at: now)
+        self.perform(from: nil, at: now)
+        self.flush()
+    }
+
+    func step(_ input: Membership.Input) {
+        let now = Instant.now()
+        self.engine.step(input, at: now)
+        self.perform(from: nil, at: now)
+        self.flush()
+    }
+
+    func replace(keys: MeshKeys) { self.engine.replace(keys: keys) }
+
+    /// Tells everyone that this node goes; `done` is called when they were told.
+    func leave(_ done: @escaping () -> Void) {
+        guard !self.hasDeparted else { return done() }
+        self.onDeparture.append(done)
+        self.step(.leave)
+    }
+
+    // MARK: effects
+
+    private func perform(from source: Endpoint?, at now: Instant) {
+        for effect in self.engine.effects.list {
+            switch effect {
+            case .datagram(let target, let range): self.send(range, to: target)
+            case .stream(let node, let endpoint, let range):
+                self.outlet.stream(node, endpoint, Array(self.engine.effects.bytes[range]))
+            case .neighbours(let nodes): self.outlet.neighbours(nodes)
+            case .changed(let change):
+                let member = self.engine.membership.member(change.id)
+                self.directory.update(change.id, member)
+                self.outlet.event(.changed(change, member))
+            case .advertised(let node):
+                if let member = self.engine.membership.member(node) { self.outlet.event(.advertised(member)) }
+            case .event(let event): self.outlet.event(.event(event))
+            case .refused(let reason):
+                self.refusals.count(.membership(reason), at: now, source.map { "\($0)" } ?? "a stream")
+            case .departed:
+                self.hasDeparted = true
+                for done in self.onDeparture { done() }
+                self.onDeparture = []
+            }
+        }
+        self.arm()
+    }
+
+    private func send(_ range: Range<Int>, to target: Endpoint) {
+        guard self.channel.isWritable, let address = self.address(of: target) else {
+            return self.dropped.increment()
+        }
+        var buffer = self.channel.allocator.buffer(capacity: DatagramSealer.sealedBytesMax)
+        self.engine.seal(range) { packet in
+            unsafe packet.withUnsafeBytes { _ = unsafe buffer.writeBytes($0) }
+        }
+        self.channel.write(AddressedEnvelope(remoteAddress: address, data: buffer), promise: nil)
+        self.hasWritten = true
+        self.sent.increment()
+    }
+
+    private var hasWritten = false
+
+    /// One system call for all packets of a batch.
+    private func flush() {
+        guard self.hasWritten else { return }
+        self.hasWritten = false
+        self.channel.flush()
+    }
+
+    private func address(of endpoint: Endpoint) -> SocketAddress? {
+        if let address = self.addresses[endpoint] { return address }
+        guard let address = endpoint.socketAddress(for: self.family) else { return nil }
+        if self.addresses.count >= Self.addressesMax { self.addresses.removeAll() }
+        self.addresses[endpoint] = address
+        return address
+    }
+
+    /// Schedules only what comes earlier than anything scheduled; a wake that comes too early arms anew.
+    private func arm() {
+        let wake = self.engine.membership.nextWake
+        guard wake < self.armed, wake != .distantFuture else { return }
+        self.armed = wake
+        self.channel.eventLoop.assumeIsolated().scheduleTask(deadline: NIODeadline(wake)) {
+            guard self.armed == wake else { return }
+            self.armed = .distantFuture
+            self.step(.wake)
+        }
+    }
+}

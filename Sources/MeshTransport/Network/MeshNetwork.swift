@@ -1,0 +1,336 @@
+package import Logging
+package import MeshCore
+internal import NIOCore
+internal import NIOPosix
+internal import Synchronization
+
+/// This node's side of the mesh: sealed gossip, sealed streams, and who is there.
+///
+/// `start` binds and begins to answer, `run` lives as long as the node, `join` finds the others. Gossip has one event
+/// loop and streams have another, so that sealing a megabyte does not delay a heartbeat.
+package final class MeshNetwork: PeerNetwork, MemberDirectory {
+    package struct Configuration: Sendable {
+        package var identity: NodeIdentity
+        package var boot: Boot
+        package var cluster: ClusterID
+        package var keys: MeshKeys
+        package var name: String
+        package var zone = ""
+        package var tags: [Label] = []
+        package var version = ""
+        /// UDP and TCP; port 0 lets the system choose.
+        package var bind: HostAndPort
+        /// What others are told; port 0 is the bound one. nil: the bound address or, if that is all, a fitting one.
+        package var advertise: HostAndPort?
+        package var membership: Membership.Configuration
+        /// Of the membership's random decisions.
+        package var seed: UInt64
+
+        package init(
+            identity: NodeIdentity, boot: Boot, cluster: ClusterID, keys: MeshKeys, name: String, bind: HostAndPort,
+            membership: Membership.Configuration = .lan, seed: UInt64 = randomUInt64()
+        ) {
+            self.identity = identity
+            self.boot = boot
+            self.cluster = cluster
+            self.keys = keys
+            self.name = name
+            self.bind = bind
+            self.membership = membership
+            self.seed = seed
+        }
+    }
+
+    package struct Addresses: Sendable {
+        package var bound: Endpoint
+        package var advertised: Endpoint
+    }
+
+    /// What exists between `start` and the end of `run`.
+    struct Running: Sendable {
+        var group: MultiThreadedEventLoopGroup
+        var gossipLoop: any EventLoop
+        var streamLoop: any EventLoop
+        var gossip: NIOLoopBound<Gossip>
+        var streams: NIOLoopBound<Streams>
+        var binding: Binding
+        var addresses: Addresses
+    }
+
+    private struct State {
+        var running: Running?
+        var keys: MeshKeys
+    }
+
+    package let localID: NodeID
+    let configuration: Configuration
+    let directory = Directory()
+    let logger: Logger
+    private let admission: any Admission
+    private let outboxes = Outboxes()
+    private let hub = EventHub()
+    private let refusals: Refusals
+    private let state: Mutex<State>
+
+    package init(_ configuration: Configuration, admission: any Admission = OpenAdmission(), logger: Logger) {
+        self.configuration = configuration
+        self.localID = configuration.identity.id
+        self.admission = admission
+        self.logger = logger
+        self.refusals = Refusals(logger: logger)
+        self.state = Mutex(State(keys: configuration.keys))
+    }
+
+    // MARK: life
+
+    /// Binds UDP and TCP and begins to answer. Frames for the layer above go to `handler`, on the streams' loop.
+    package func start(handler: any PeerHandler) async throws -> Addresses {
+        precondition(self.running == nil, "started twice")
+        try self.description(at: .nowhere, tags: self.configuration.tags).validate()
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: 2)
+        do {
+            let running = try await self.start(handler: handler, on: group)
+            self.state.withLock { $0.running = running }
+            try await running.binding.datagrams.setOption(.autoRead, value: true).get()
+            return running.addresses
+        } catch {
+            try? await group.shutdownGracefully()
+            throw error
+        }
+    }
+
+    /// Returns when its task is cancelled or the sockets are gone; then everything is closed.
+    package func run() async {
+        guard let running = self.running else { return }
+        let datagrams = running.binding.datagrams
+        await withTaskCancellationHandler {
+            try? await datagrams.closeFuture.get()
+        } onCancel: {
+            datagrams.close(promise: nil)
+        }
+        await self.stop(running)
+    }
+
+    /// Tells the mesh that this node goes, and returns when it knows or a bounded time is over.
+    package func leave() async {
+        guard let running = self.running else { return }
+        let promise = running.gossipLoop.makePromise(of: Void.self)
+        running.gossipLoop.execute {
+            running.gossip.value.leave { promise.succeed() }
+            running.gossipLoop.scheduleTask(in: .seconds(10)) { promise.succeed() }
+        }
+        try? await promise.futureResult.get()
+        try? await running.streamLoop.submit { running.streams.value.closeAll() }.get()
+    }
+
+    private func stop(_ running: Running) async {
+        try? await running.streamLoop.submit { running.streams.value.closeAll() }.get()
+        try? await running.binding.listener.close()
+        self.state.withLock { $0.running = nil }
+        self.hub.finish()
+        try? await running.group.shutdownGracefully()
+    }
+
+    // MARK: members
+
+    package var placeable: [NodeID] { self.directory.placeable }
+    package func name(of node: NodeID) -> String? { self.directory.name(of: node) }
+
+    /// Everyone known, this node included, ordered by id.
+    package func members() async -> [Member] { await self.ask { $0.members } ?? [] }
+    package func member(_ id: NodeID) async -> Member? { await self.ask { $0.member(id) } ?? nil }
+    /// The last changes of a member, oldest first.
+    package func why(_ id: NodeID) async -> [MemberChange] { await self.ask { $0.history(of: id) } ?? [] }
+    package func localHealth() async -> UInt8 { await self.ask { $0.localHealth } ?? 0 }
+    /// Whether another member has answered since the start.
+    package func isJoined() async -> Bool { await self.ask { $0.isJoined } ?? false }
+
+    /// Changes and events from now on; a listener that falls 1,024 behind loses the oldest.
+    package func events() -> AsyncStream<NetworkEvent> { self.hub.listen() }
+
+    package func advertise(_ labels: [Label]) throws(MeshError) {
+        try Membership.validate(capabilities: labels)
+        self.step(.advertise(labels))
+    }
+
+    package func retag(_ tags: [Label]) throws(MeshError) {
+        try self.description(at: .nowhere, tags: tags).validate()
+        self.step(.retag(tags))
+    }
+
+    package func raise(event name: String, payload: [UInt8]) throws(MeshError) {
+        try UserEvent.validate(name: name, payload: payload)
+        self.step(.raise(name: name, payload: payload))
+    }
+
+    /// Members of an earlier boot: contacted, not believed.
+    package func rejoin(_ remembered: [MemberDescription]) { self.step(.remember(remembered)) }
+
+    /// What was refused since the start, by reason.
+    package var refused: [String: UInt64] { self.refusals.counts }
+
+    // MARK: frames
+
+    package func send(_ frames: [PeerFrame], to node: NodeID) -> PeerSend {
+        guard node != self.localID, self.directory.reachable(node) != nil, let running = self.running else {
+            return .unknown
+        }
+        switch self.outboxes.offer(frames, to: node) {
+        case .full: return .full
+        case .alreadyScheduled: return .queued
+        case .schedule:
+            running.streamLoop.execute { running.streams.value.flush(node, at: nil) }
+            return .queued
+        }
+    }
+
+    // MARK: keys
+
+    package var keyring: Keyring { self.state.withLock { $0.keys.ring } }
+    package var token: JoinToken { self.state.withLock { $0.keys.token(cluster: self.configuration.cluster) } }
+
+    /// On this node only; the caller sees to the others.
+    @discardableResult
+    package func install(key: [UInt8]) throws(KeyringError) -> KeyID {
+        try self.change { keys throws(KeyringError) in try keys.install(key) }
+    }
+    package func use(key: KeyID) throws(KeyringError) {
+        try self.change { keys throws(KeyringError) in try keys.use(key) }
+    }
+    package func remove(key: KeyID) throws(KeyringError) {
+        try self.change { keys throws(KeyringError) in try keys.remove(key) }
+    }
+
+    private func change<T: Sendable>(
+        _ body: (inout MeshKeys) throws(KeyringError) -> T
+    ) throws(KeyringError) -> T {
+        let result = self.state.withLock { state in
+            Result { () throws(KeyringError) in try body(&state.keys) }.map { ($0, state.keys, state.running) }
+        }
+        let (value, keys, running) = try result.get()
+        running?.gossipLoop.execute { running?.gossip.value.replace(keys: keys) }
+        running?.streamLoop.execute { running?.streams.value.replace(keys: keys) }
+        return value
+    }
+
+    // MARK: loops
+
+    var running: Running? { self.state.withLock { $0.running } }
+
+    func step(_ input: Membership.Input) {
+        guard let running = self.running else { return }
+        running.gossipLoop.execute { running.gossip.value.step(input) }
+    }
+
+    private func ask<T: Sendable>(_ question: @escaping @Sendable (Membership) -> T) async -> T? {
+        guard let running = self.running else { return nil }
+        return try? await running.gossipLoop.submit { question(running.gossip.value.membership) }.get()
+    }
+}
+
+// MARK: starting
+
+extension MeshNetwork {
+    private func start(handler: any PeerHandler, on group: MultiThreadedEventLoopGroup) async throws -> Running {
+        let (gossipLoop, streamLoop) = (group.next(), group.next())
+        let streamsBox = NIOLoopBoundBox<Streams?>.makeEmptyBox(valueType: Streams.self, eventLoop: streamLoop)
+        let binding = try await Binding.bind(
+            self.configuration.bind, datagramLoop: gossipLoop, streamLoop: streamLoop
+        ) { channel in
+            // Before the streams exist, and when there are too many unknown ones, the door is shut.
+            guard let connection = streamsBox.value?.accept(from: channel.remoteAddress) else { throw ChannelError.eof }
+            try channel.pipeline.syncOperations.addHandler(connection)
+        }
+        do {
+            let addresses = Addresses(bound: binding.bound, advertised: try await self.advertised(binding))
+            let gossipBox = NIOLoopBoundBox<Gossip?>.makeEmptyBox(valueType: Gossip.self, eventLoop: gossipLoop)
+            let streams = try await streamLoop.submit {
+                let streams = self.makeStreams(addresses, streamLoop, handler, gossipBox)
+                streamsBox.value = streams
+                streams.keepTicking()
+                return NIOLoopBound(streams, eventLoop: streamLoop)
+            }.get()
+            let gossip = try await gossipLoop.submit {
+                let gossip = self.makeGossip(addresses, binding, streamLoop, streams)
+                gossipBox.value = gossip
+                try binding.datagrams.pipeline.syncOperations.addHandler(gossip)
+                gossip.step(.wake)
+                return NIOLoopBound(gossip, eventLoop: gossipLoop)
+            }.get()
+            return Running(
+                group: group, gossipLoop: gossipLoop, streamLoop: streamLoop, gossip: gossip, streams: streams,
+                binding: binding, addresses: addresses)
+        } catch {
+            try? await binding.datagrams.close()
+            try? await binding.listener.close()
+            throw error
+        }
+    }
+
+    private func makeStreams(
+        _ addresses: Addresses, _ loop: any EventLoop, _ handler: any PeerHandler, _ gossip: NIOLoopBoundBox<Gossip?>
+    ) -> Streams {
+        let gossipLoop = gossip.eventLoop
+        let events = StreamEvents(
+            opened: { id, boot, endpoint in
+                gossipLoop.execute { gossip.value?.step(.streamOpened(id, boot: boot, endpoint: endpoint)) }
+            },
+            closed: { id, boot, refused in
+                gossipLoop.execute { gossip.value?.step(.streamClosed(id, boot: boot, refused: refused)) }
+            },
+            membershipFrame: { id, frame in gossipLoop.execute { gossip.value?.receive(frame: frame.body, from: id) } })
+        let context = StreamContext(
+            identity: self.configuration.identity, cluster: self.configuration.cluster,
+            keys: self.state.withLock { $0.keys },
+            hello: Hello(boot: self.configuration.boot, endpoint: addresses.advertised))
+        return Streams(
+            context: context, outboxes: self.outboxes, loop: loop, directory: self.directory, handler: handler,
+            admission: self.admission, events: events, refusals: self.refusals, logger: self.logger)
+    }
+
+    private func makeGossip(
+        _ addresses: Addresses, _ binding: Binding, _ streamLoop: any EventLoop, _ streams: NIOLoopBound<Streams>
+    ) -> Gossip {
+        let membership = Membership(
+            local: self.description(at: addresses.advertised, tags: self.configuration.tags),
+            configuration: self.configuration.membership, seed: self.configuration.seed, at: .now())
+        let outlet = Gossip.Outlet(
+            stream: { node, endpoint, bytes in
+                // A full queue loses the frame, as the network might have; the membership tries again.
+                let frame = PeerFrame(kind: .membership, body: bytes)
+                guard case .schedule = self.outboxes.offer([frame], to: node) else { return }
+                streamLoop.execute { streams.value.flush(node, at: endpoint) }
+            },
+            neighbours: { nodes in streamLoop.execute { streams.value.keep(nodes) } },
+            event: { self.hub.publish($0) })
+        return Gossip(
+            engine: GossipEngine(
+                membership: membership, cluster: self.configuration.cluster, keys: self.state.withLock { $0.keys }),
+            channel: binding.datagrams, family: binding.family, directory: self.directory, outlet: outlet,
+            refusals: self.refusals)
+    }
+
+    private func description(at endpoint: Endpoint, tags: [Label]) -> MemberDescription {
+        MemberDescription(
+            id: self.localID, boot: self.configuration.boot, endpoint: endpoint, name: self.configuration.name,
+            zone: self.configuration.zone, version: self.configuration.version, tags: tags)
+    }
+
+    private func advertised(_ binding: Binding) async throws -> Endpoint {
+        let (bound, isIPv6) = (binding.bound, binding.family == .inet6)
+        guard let name = self.configuration.advertise else {
+            return bound.isUnspecified ? Resolver.ownAddress(port: bound.port, ipv6: isIPv6) : bound
+        }
+        let candidates = try await Resolver.resolve(name).filter { isIPv6 || $0.ipv4 != nil }
+        guard let chosen = candidates.first(where: { !$0.isUnspecified }) else {
+            throw TransportError(
+                .cannotAdvertise, "nobody could reach this node at '\(name)': advertise an address others can use")
+        }
+        return name.port == 0 ? chosen.with(port: bound.port) : chosen
+    }
+}
+
+extension Endpoint {
+    /// Before anything is bound.
+    fileprivate static let nowhere = Endpoint(ipv4: 0, port: 0)
+}

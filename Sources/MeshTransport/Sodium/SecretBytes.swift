@@ -1,0 +1,72 @@
+internal import CSodium
+
+/// Secret bytes in memory that is locked, fenced by guard pages, read-only once filled, and wiped when released.
+///
+/// A reference, so that passing a secret around never copies it to pages that could be swapped or dumped.
+@safe package final class SecretBytes: Sendable {
+    package let count: Int
+    /// Written only by `init`; afterwards the pages themselves are read-only, so sharing it between threads is safe.
+    private nonisolated(unsafe) let storage: UnsafeMutableRawPointer
+
+    /// `fill` gets zeroed memory of `count` bytes.
+    package init(count: Int, fill: (UnsafeMutablePointer<UInt8>) -> Void) {
+        startSodium()
+        guard let storage = unsafe sodium_malloc(count) else { fatalError("no memory for a secret of \(count) bytes") }
+        unsafe sodium_memzero(storage, count)
+        unsafe fill(storage.assumingMemoryBound(to: UInt8.self))
+        unsafe sodium_mprotect_readonly(storage)
+        unsafe self.storage = storage
+        self.count = count
+    }
+
+    deinit { unsafe sodium_free(self.storage) }
+
+    package static func random(count: Int) -> SecretBytes {
+        unsafe SecretBytes(count: count) { unsafe randombytes_buf($0, count) }
+    }
+
+    package convenience init(copying bytes: [UInt8]) {
+        unsafe self.init(count: bytes.count) { out in
+            for (index, byte) in bytes.enumerated() { unsafe out[index] = byte }
+        }
+    }
+
+    /// The pointer is valid inside `body` only.
+    package func withUnsafeBytes<R, E: Error>(_ body: (UnsafePointer<UInt8>) throws(E) -> R) throws(E) -> R {
+        defer { withExtendedLifetime(self) {} }
+        return try unsafe body(UnsafePointer(self.storage.assumingMemoryBound(to: UInt8.self)))
+    }
+
+    /// A copy outside locked memory, for writing a key to its file or token.
+    package func exposed() -> [UInt8] {
+        unsafe self.withUnsafeBytes { unsafe Array(UnsafeBufferPointer(start: $0, count: self.count)) }
+    }
+
+    /// In constant time.
+    package func isEqual(to other: SecretBytes) -> Bool {
+        unsafe self.withUnsafeBytes { left in
+            unsafe other.withUnsafeBytes { right in
+                unsafe self.count == other.count && sodium_memcmp(left, right, self.count) == 0
+            }
+        }
+    }
+}
+
+/// Harmless twice; before it libsodium picks no fast implementations and its allocator has no canary.
+func startSodium() { _ = started }
+
+private let started: Void = {
+    guard sodium_init() >= 0 else { fatalError("libsodium cannot start: the system gives no randomness") }
+}()
+
+/// Random bytes for nonces and names that need no wiping.
+package func randomBytes(_ count: Int) -> [UInt8] {
+    startSodium()
+    var bytes = [UInt8](repeating: 0, count: count)
+    unsafe randombytes_buf(&bytes, count)
+    return bytes
+}
+
+package func randomUInt64() -> UInt64 {
+    randomBytes(8).reduce(0) { $0 << 8 | UInt64($1) }
+}

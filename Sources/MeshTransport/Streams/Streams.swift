@@ -1,0 +1,320 @@
+internal import Logging
+package import MeshCore
+internal import NIOCore
+internal import NIOPosix
+
+/// Who is let into the mesh once its key is proven. Today whoever holds the token; later the meta group decides.
+package protocol Admission: Sendable {
+    func admits(_ node: NodeID, boot: Boot) -> Bool
+}
+
+/// Everyone with a valid token is admitted by the node it joins.
+package struct OpenAdmission: Admission {
+    package init() {}
+    package func admits(_ node: NodeID, boot: Boot) -> Bool { true }
+}
+
+/// What the streams tell the membership; called on the streams' loop, so they hop.
+struct StreamEvents: Sendable {
+    var opened: @Sendable (NodeID, Boot, Endpoint) -> Void
+    var closed: @Sendable (NodeID, Boot, _ refused: Bool) -> Void
+    var membershipFrame: @Sendable (NodeID, PeerFrame) -> Void
+}
+
+/// Why nobody could be reached.
+enum DialFailure: Error, Sendable {
+    /// The host answered with a reset: it lives, nothing listens.
+    case connectionRefused
+    case unreachable(String)
+    case refused(StreamRefusal)
+    case ended
+}
+
+/// All streams of this node: at most one open per peer. Lives on one event loop.
+///
+/// When two nodes connect to each other at once, the connection that the lower id opened stays: both sides know both
+/// ids, so both decide the same.
+final class Streams: StreamOwner {
+    private static let connectTimeout = TimeAmount.seconds(3)
+    private static let keepAliveAfter = Duration.seconds(5)
+    /// Three keepalives missed.
+    private static let silentAfter = Duration.seconds(15)
+    private static let idleAfter = Duration.seconds(60)
+    private static let redialMin = Duration.milliseconds(500)
+    private static let redialMax = Duration.seconds(30)
+    private static let unauthenticatedMax = 128
+
+    private struct Redial {
+        var attempts = 0
+        var notBefore: Instant
+    }
+
+    private(set) var context: StreamContext
+    let outboxes: Outboxes
+    private let loop: any EventLoop
+    private let directory: Directory
+    private let handler: any PeerHandler
+    private let admission: any Admission
+    private let events: StreamEvents
+    private let refusals: Refusals
+    private let logger: Logger
+
+    private var open: [NodeID: StreamConnection] = [:]
+    /// Accepted or dialled, key not yet proven.
+    private var pending: [ObjectIdentifier: StreamConnection] = [:]
+    private var dialling: Set<NodeID> = []
+    private var completions: [ObjectIdentifier: (Result<NodeID, DialFailure>) -> Void] = [:]
+    private var kept: Set<NodeID> = []
+    private var redials: [NodeID: Redial] = [:]
+    private var accepts = TokenBucket(perSecond: 100, burst: 200)
+    private var isClosing = false
+
+    init(
+        context: StreamContext, outboxes: Outboxes, loop: any EventLoop, directory: Directory, handler: any PeerHandler,
+        admission: any Admission, events: StreamEvents, refusals: Refusals, logger: Logger
+    ) {
+        self.context = context
+        self.outboxes = outboxes
+        self.loop = loop
+        self.directory = directory
+        self.handler = handler
+        self.admission = admission
+        self.events = events
+        self.refusals = refusals
+        self.logger = logger
+    }
+
+    func replace(keys: MeshKeys) { self.context.keys = keys }
+
+    // MARK: opening
+
+    /// A connection that somebody opened to us; nil if there are too many unknown ones already.
+    func accept(from address: SocketAddress?) -> StreamConnection? {
+        let now = Instant.now()
+        guard !self.isClosing, self.pending.count < Self.unauthenticatedMax, self.accepts.take(at: now) else {
+            self.refusals.count(.stream(.busy), at: now, address?.description ?? "?")
+            return nil
+        }
+        let connection = StreamConnection(isInitiator: false, owner: self)
+        self.pending[ObjectIdentifier(connection)] = connection
+        return connection
+    }
+
+    /// Sends what waits for `node`, over a new stream if there is none.
+    func flush(_ node: NodeID, at endpoint: Endpoint?) {
+        if let connection = self.open[node] { return connection.drain() }
+        guard let endpoint = endpoint ?? self.directory.endpoint(of: node) else { return self.discard(node) }
+        self.dial(node, at: endpoint)
+    }
+
+    /// Streams to exactly these stay open though they are idle.
+    func keep(_ nodes: [NodeID]) {
+        self.kept = Set(nodes)
+        for node in nodes { self.dialKept(node, at: .now()) }
+    }
+
+    private func dialKept(_ node: NodeID, at now: Instant) {
+        guard self.open[node] == nil, now >= self.redials[node]?.notBefore ?? now,
+            let endpoint = self.directory.reachable(node)
+        else { return }
+        self.dial(node, at: endpoint)
+    }
+
+    private func dial(_ node: NodeID, at endpoint: Endpoint, lost: Boot? = nil) {
+        guard !self.isClosing, node != self.context.identity.id, self.open[node] == nil,
+            self.dialling.insert(node).inserted
+        else { return }
+        self.connect(to: endpoint) { result in
+            self.dialling.remove(node)
+            self.dialled(node, result, lost: lost)
+        }
+    }
+
+    private func dialled(_ node: NodeID, _ result: Result<NodeID, DialFailure>, lost: Boot?) {
+        var isRefused = false
+        switch result {
+        case .success(let found) where found == node: self.redials[node] = nil
+        // The other side has, or is about to have, a stream of its own making to us.
+        case .failure(.refused(.duplicate)): self.backOff(node)
+        case .success(let found):
+            self.logger.info("another node answers there", metadata: ["expected": "\(node)", "found": "\(found)"])
+            self.backOff(node)
+            self.discard(node)
+        case .failure(let failure):
+            if case .connectionRefused = failure { isRefused = true }
+            self.backOff(node)
+            if self.open[node] == nil { self.discard(node) }
+        }
+        if let lost { self.events.closed(node, lost, isRefused) }
+    }
+
+    private func backOff(_ node: NodeID) {
+        var redial = self.redials[node] ?? Redial(notBefore: .now())
+        let wait = min(Self.redialMax, Self.redialMin * (1 << min(redial.attempts, 10)))
+        redial.attempts += 1
+        redial.notBefore = .now() + wait
+        self.redials[node] = redial
+    }
+
+    /// Connects and shakes hands; `completion` is called once, on the loop.
+    func connect(to endpoint: Endpoint, completion: @escaping (Result<NodeID, DialFailure>) -> Void) {
+        guard let address = endpoint.socketAddress() else { return completion(.failure(.unreachable("no address"))) }
+        let connection = StreamConnection(isInitiator: true, owner: self)
+        let key = ObjectIdentifier(connection)
+        self.completions[key] = completion
+        self.pending[key] = connection
+        let bound = NIOLoopBound(connection, eventLoop: self.loop)
+        ClientBootstrap(group: self.loop)
+            .connectTimeout(Self.connectTimeout)
+            .channelOption(.socketOption(.tcp_nodelay), value: 1)
+            .channelOption(.writeBufferWaterMark, value: .init(low: 64 << 10, high: 256 << 10))
+            .channelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture { try channel.pipeline.syncOperations.addHandler(bound.value) }
+            }
+            .connect(to: address)
+            .assumeIsolated()
+            .whenFailure { error in
+                let isRefused = (error as? IOError)?.errnoCode == ECONNREFUSED
+                self.complete(key, .failure(isRefused ? .connectionRefused : .unreachable("\(error)")))
+                bound.value.close(.broken)
+            }
+    }
+
+    private func complete(_ key: ObjectIdentifier, _ result: Result<NodeID, DialFailure>) {
+        self.pending[key] = nil
+        self.completions.removeValue(forKey: key)?(result)
+    }
+
+    // MARK: connections
+
+    func judge(_ peer: SecuredPeer, on connection: StreamConnection) -> StreamRefusal? {
+        let own = self.context.identity.id
+        guard peer.id != own else { return .isSelf }
+        guard !self.isClosing else { return .busy }
+        guard self.admission.admits(peer.id, boot: peer.hello.boot) else { return .notAdmitted }
+        if self.dialling.contains(peer.id), own < peer.id, self.open[peer.id] == nil { return .duplicate }
+        guard let existing = self.open[peer.id], existing.peer?.hello.boot == peer.hello.boot else { return nil }
+        if existing.isInitiator, own < peer.id {
+            // Ours stays, unless it is dead without our knowing: writing to it finds out.
+            existing.keepAlive(isWanted: self.kept.contains(peer.id))
+            return .duplicate
+        }
+        return nil
+    }
+
+    func opened(_ connection: StreamConnection) {
+        guard let (id, hello) = connection.peer else { return }
+        let previous = self.open.updateValue(connection, forKey: id)
+        self.redials[id] = nil
+        previous?.closeOnPurpose()
+        self.events.opened(id, hello.boot, hello.endpoint)
+        self.complete(ObjectIdentifier(connection), .success(id))
+        if self.kept.contains(id) { connection.keepAlive(isWanted: true) }
+    }
+
+    func received(_ frames: [PeerFrame], on connection: StreamConnection) {
+        guard let id = connection.peer?.id else { return }
+        for frame in frames {
+            switch frame.kind {
+            case .membership: self.events.membershipFrame(id, frame)
+            // Keys do not travel yet.
+            case .keyring: self.refusals.count(.stream(.unexpected), at: connection.lastReceived, "\(id)")
+            case .definitions, .message, .reply, .query, .answer: self.handler.received(frame, from: id)
+            }
+        }
+    }
+
+    func ended(_ connection: StreamConnection, because end: StreamEnd) {
+        let key = ObjectIdentifier(connection)
+        if case .refused(let refusal) = end, !connection.isInitiator || connection.isOpen {
+            self.refusals.count(.stream(refusal), at: .now(), connection.remoteAddress)
+        }
+        self.complete(key, .failure(Self.failure(end)))
+        guard let (id, hello) = connection.peer, connection.isOpen else { return }
+        // A stream that another took the place of is not the end of the peer.
+        guard self.open[id] === connection else { return self.handler.disconnected(id) }
+        self.open[id] = nil
+        self.handler.disconnected(id)
+        guard !self.isClosing else { return }
+        switch end {
+        case .goodbye, .closedHere: self.events.closed(id, hello.boot, false)
+        case .broken, .refused: self.lost(id, hello)
+        }
+    }
+
+    /// Whether the process is gone or only the connection: its host tells at once when it refuses the next one.
+    private func lost(_ id: NodeID, _ hello: Hello) {
+        self.logger.info("a stream broke", metadata: ["peer": "\(id)", "address": "\(hello.endpoint)"])
+        guard !self.dialling.contains(id) else { return self.events.closed(id, hello.boot, false) }
+        self.dial(id, at: self.directory.endpoint(of: id) ?? hello.endpoint, lost: hello.boot)
+    }
+
+    private func discard(_ node: NodeID) {
+        if self.outboxes.discard(for: node) { self.handler.disconnected(node) }
+    }
+
+    private static func failure(_ end: StreamEnd) -> DialFailure {
+        if case .refused(let refusal) = end { .refused(refusal) } else { .ended }
+    }
+
+    // MARK: upkeep
+
+    /// Looks after everything once a second until the streams are closed.
+    func keepTicking() {
+        guard !self.isClosing else { return }
+        self.tick()
+        self.loop.assumeIsolated().scheduleTask(in: .seconds(1)) { self.keepTicking() }
+    }
+
+    /// Keepalives, silence, idleness, and streams that should be there.
+    private func tick() {
+        let now = Instant.now()
+        for (id, connection) in self.open.sorted(by: { $0.key < $1.key }) {
+            let isKept = self.kept.contains(id)
+            if now - connection.lastReceived >= Self.silentAfter {
+                self.refusals.count(.stream(.silent), at: now, connection.remoteAddress)
+                connection.close(.broken)
+            } else if !isKept, !connection.isWantedByPeer, now - connection.lastUsed >= Self.idleAfter {
+                connection.closeOnPurpose()
+            } else if now - connection.lastSent >= Self.keepAliveAfter {
+                connection.keepAlive(isWanted: isKept)
+            }
+        }
+        for node in self.kept.sorted() { self.dialKept(node, at: now) }
+        // After a refused duplicate the frames wait here for the other side's stream; do not wait for ever.
+        for node in self.outboxes.peersWaiting
+        where self.open[node] == nil && now >= self.redials[node]?.notBefore ?? now {
+            self.flush(node, at: nil)
+        }
+        self.redials = self.redials.filter { self.kept.contains($0.key) || now < $0.value.notBefore }
+    }
+
+    func closeAll() {
+        self.isClosing = true
+        for connection in self.open.values { connection.closeOnPurpose() }
+        for connection in self.pending.values { connection.close(.closedHere) }
+    }
+}
+
+/// Admits a burst, then a steady rate.
+struct TokenBucket: Sendable {
+    private let perSecond: Double
+    private let burst: Double
+    private var tokens: Double
+    private var filledAt: Instant?
+
+    init(perSecond: Double, burst: Double) {
+        self.perSecond = perSecond
+        self.burst = burst
+        self.tokens = burst
+    }
+
+    mutating func take(at now: Instant) -> Bool {
+        let elapsed = self.filledAt.map { (now - $0).inSeconds } ?? 0
+        self.filledAt = now
+        self.tokens = min(self.burst, self.tokens + max(0, elapsed) * self.perSecond)
+        guard self.tokens >= 1 else { return false }
+        self.tokens -= 1
+        return true
+    }
+}

@@ -1,0 +1,97 @@
+import Logging
+import MeshCore
+import MeshTransport
+import Synchronization
+
+/// A real node on loopback: sockets, gossip, streams. Closed when `body` ends.
+final class TestNode: Sendable {
+    let network: MeshNetwork
+    let addresses: MeshNetwork.Addresses
+    let frames: FrameLog
+
+    private init(_ network: MeshNetwork, _ addresses: MeshNetwork.Addresses, _ frames: FrameLog) {
+        self.network = network
+        self.addresses = addresses
+        self.frames = frames
+    }
+
+    var id: NodeID { self.network.localID }
+    var seed: HostAndPort { HostAndPort(host: self.addresses.bound.address, port: self.addresses.bound.port) }
+
+    static func start(
+        _ mesh: TestMesh, name: String = "node", host: String = "127.0.0.1", port: UInt16 = 0,
+        identity: NodeIdentity = .generate(), epoch: UInt64 = 1, admission: any Admission = OpenAdmission()
+    ) async throws -> TestNode {
+        var configuration = MeshNetwork.Configuration(
+            identity: identity, boot: Boot(epoch: epoch, nonce: randomUInt64()), cluster: mesh.cluster,
+            keys: mesh.keys, name: name, bind: HostAndPort(host: host, port: port), membership: .quick)
+        configuration.version = "test"
+        let network = MeshNetwork(
+            configuration, admission: admission, logger: Logger(label: name) { _ in SwiftLogNoOpLogHandler() })
+        let frames = FrameLog()
+        return TestNode(network, try await network.start(handler: frames), frames)
+    }
+
+    /// Ends the node without a word to the others, as far as its kernel allows.
+    func stop() async {
+        let task = Task { await self.network.run() }
+        task.cancel()
+        await task.value
+    }
+}
+
+struct TestMesh: Sendable {
+    var cluster = ClusterID.random()
+    var keys = MeshKeys.generate()
+}
+
+extension Membership.Configuration {
+    /// The numbers of `local`, divided so that tests need not wait.
+    static var quick: Self {
+        var quick = Self.local
+        quick.probeInterval = .milliseconds(200)
+        quick.probeTimeout = .milliseconds(80)
+        quick.gossipInterval = .milliseconds(20)
+        quick.pushPullInterval = .seconds(1)
+        return quick
+    }
+}
+
+/// What a node's handler was told, in order.
+final class FrameLog: PeerHandler {
+    enum Entry: Sendable {
+        case frame(PeerFrame, NodeID)
+        case disconnected(NodeID)
+    }
+
+    private let log = Mutex<[Entry]>([])
+
+    func received(_ frame: PeerFrame, from node: NodeID) { self.log.withLock { $0.append(.frame(frame, node)) } }
+    func disconnected(_ node: NodeID) { self.log.withLock { $0.append(.disconnected(node)) } }
+
+    var entries: [Entry] { self.log.withLock { $0 } }
+
+    func frames(from node: NodeID) -> [PeerFrame] {
+        self.entries.compactMap { if case .frame(let frame, node) = $0 { frame } else { nil } }
+    }
+
+    func disconnections(of node: NodeID) -> Int {
+        self.entries.reduce(0) { if case .disconnected(node) = $1 { $0 + 1 } else { $0 } }
+    }
+}
+
+struct NeverHappened: Error, CustomStringConvertible {
+    var description: String
+}
+
+/// Waits for `condition`, at most ten seconds.
+func eventually(
+    _ what: String, within limit: Duration = .seconds(10), _ condition: () async throws -> Bool
+) async throws {
+    let clock = ContinuousClock()
+    let deadline = clock.now + limit
+    while try await !condition() {
+        guard clock.now < deadline else { throw NeverHappened(description: "never: " + what) }
+        try await Task.sleep(for: .milliseconds(5))
+    }
+}
