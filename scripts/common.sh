@@ -5,4 +5,5 @@
 build_flags=(--configuration release --explicit-target-dependency-import-check error)
 
 # Outside .build, so that a clean build does not need the network for it again.
-export MESHNODE_TEST_PYTHON="${MESHNODE_TEST_PYTHON:-${XDG_CACHE_HOME:-$HOME/.cache}/meshnode/venv/bin/python3}"
+MESHNODE_CACHE="${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/meshnode"
+export MESHNODE_TEST_PYTHON="${MESHNODE_TEST_PYTHON:-$MESHNODE_CACHE/venv/bin/python3}"
