@@ -32,6 +32,7 @@ let http: [Target.Dependency] = [
 ]
 let httpClient: Target.Dependency = .product(name: "AsyncHTTPClient", package: "async-http-client")
 let subprocess: Target.Dependency = .product(name: "Subprocess", package: "swift-subprocess")
+let systemPackage: Target.Dependency = .product(name: "SystemPackage", package: "swift-system")
 let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
 let signals: Target.Dependency = .product(name: "UnixSignals", package: "swift-service-lifecycle")
 let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
@@ -67,6 +68,7 @@ let package = Package(
         .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
         .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2"),
+        .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     ],
     targets: [
@@ -78,7 +80,7 @@ let package = Package(
         module("MeshTransport", ["MeshCore", "CSodium", "CLZ4", logging, metrics] + nio),
         module("MeshStorage", ["MeshCore", "CRocksDB", logging, metrics]),
         module("MeshRuntime", ["MeshCore", logging, metrics]),
-        module("MeshWorkers", ["MeshRuntime", "MeshCore", logging, metrics, subprocess]),
+        module("MeshWorkers", ["MeshRuntime", "MeshCore", logging, subprocess, systemPackage] + collections),
         module("MeshGateway", ["MeshRuntime", "MeshCore", logging, metrics] + http + nio),
         module("MeshSimulation", ["MeshCore", "MeshRuntime"] + collections),
 
