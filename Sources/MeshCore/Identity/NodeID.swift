@@ -49,12 +49,12 @@ extension ClusterID: CustomStringConvertible {
     }
 }
 
-private func hexadecimal(_ value: UInt64) -> String {
+func hexadecimal(_ value: UInt64) -> String {
     let digits = String(value, radix: 16)
     return String(repeating: "0", count: 16 - digits.count) + digits
 }
 
-private func parseHexadecimal128(_ text: some StringProtocol) -> (UInt64, UInt64)? {
+func parseHexadecimal128(_ text: some StringProtocol) -> (UInt64, UInt64)? {
     guard text.utf8.count == 32, text.utf8.allSatisfy({ $0 != UInt8(ascii: "+") && $0 != UInt8(ascii: "-") }),
         let high = UInt64(text.prefix(16), radix: 16), let low = UInt64(text.suffix(16), radix: 16)
     else { return nil }
