@@ -96,7 +96,7 @@ let package = Package(
         tests("MeshCore", ["MeshCore"]),
         tests("MeshTransport", ["MeshTransport", "MeshCore"] + nio),
         tests("MeshStorage", ["MeshStorage", "MeshCore"]),
-        tests("MeshRuntime", ["MeshRuntime", "MeshCore"]),
+        tests("MeshRuntime", ["MeshRuntime", "MeshStorage", "MeshCore", logging]),
         tests("MeshWorkers", ["MeshWorkers", "MeshRuntime", "MeshCore", logging]),
         tests("MeshGateway", ["MeshGateway", "MeshRuntime", "MeshCore", logging, metrics, httpClient] + http + nio),
         tests("MeshSimulation", ["MeshSimulation", "MeshCore"]),

@@ -74,7 +74,7 @@ extension IdempotencyTable.Entry {
     }
 
     package init(decoding bytes: [UInt8]) throws(WireError) {
-        var reader = WireReader(bytes.span.bytes)
+        var reader = WireReader(bytes.raw)
         self.body = try reader.fingerprint()
         self.id = try reader.messageID()
         self.expiresAt = try reader.read()

@@ -28,6 +28,9 @@ package struct Mailbox: Sendable {
     package var isEmpty: Bool { self.depth == 0 }
     private var hotEnd: UInt64 { self.record.head + UInt64(self.hot.count) }
 
+    /// Waiting messages that are not on disk alone, durable ones first.
+    package var inMemory: [Message] { Array(self.hot) + Array(self.ephemeral) }
+
     /// Takes a durable message and says its sequence. It stays in memory only if it is the next after the hot ones
     /// and `keep` allows it.
     package mutating func append(_ message: Message, keep: Bool) -> UInt64 {

@@ -47,7 +47,7 @@ package struct MailboxRecord: Hashable, Sendable {
     }
 
     package init(decoding bytes: [UInt8]) throws(WireError) {
-        var reader = WireReader(bytes.span.bytes)
+        var reader = WireReader(bytes.raw)
         self.head = try reader.read()
         self.next = try reader.read()
         guard self.head <= self.next else { throw WireError(.invalidValue, at: 0) }

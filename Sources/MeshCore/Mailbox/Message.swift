@@ -46,7 +46,7 @@ extension Message {
     }
 
     package init(decoding bytes: [UInt8]) throws(WireError) {
-        var reader = WireReader(bytes.span.bytes)
+        var reader = WireReader(bytes.raw)
         guard try reader.read(UInt8.self) == Self.formatVersion else { throw WireError(.unsupportedVersion, at: 0) }
         let flags = try reader.read(UInt8.self)
         guard flags & ~3 == 0 else { throw WireError(.invalidValue, at: 1) }

@@ -15,9 +15,10 @@ package protocol Storage: Sendable {
         _ table: StorageTable, _ key: [UInt8],
         done: @escaping @Sendable (Result<[UInt8]?, StorageError>) -> Void)
 
-    /// Up to `limit` entries in ascending order of keys. Sees every batch whose `done` was called before.
+    /// Entries in ascending order of keys: at most `limit`, and no further once they have `bytesMax` bytes together.
+    /// Sees every batch whose `done` was called before.
     func scan(
-        _ range: StorageRange, limit: Int,
+        _ range: StorageRange, limit: Int, bytesMax: Int,
         done: @escaping @Sendable (Result<[StorageEntry], StorageError>) -> Void)
 }
 

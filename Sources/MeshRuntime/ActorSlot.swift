@@ -1,0 +1,61 @@
+internal import MeshCore
+
+/// What runs at a path.
+enum ActorTarget: Hashable, Sendable {
+    case builtIn(BuiltIn)
+    case defined(AppliedDefinition, ActorDefinition)
+
+    var name: String {
+        switch self {
+        case .builtIn(let builtIn): builtIn.name
+        case .defined(_, let definition): definition.name
+        }
+    }
+
+    var mailboxLimit: Int {
+        switch self {
+        case .builtIn: ActorDefinition.mailboxLimitDefault
+        case .defined(_, let definition): definition.mailboxLimit
+        }
+    }
+
+    var isWorker: Bool { if case .defined = self { true } else { false } }
+}
+
+/// One actor that has messages or an activation.
+struct ActorSlot: Sendable {
+    enum Activation: Sendable {
+        case none, waitsForPlace
+        case live(isWorker: Bool)
+    }
+
+    var mailbox: Mailbox
+    /// What the activation runs.
+    var running: ActorTarget?
+    var activation = Activation.none
+    /// Where the activation waits for something to do.
+    var sleeper: CheckedContinuation<Void, Never>?
+    /// The activation shall end after its turn.
+    var isStopping = false
+    /// No attempt before this.
+    var pausedUntil: Instant?
+    /// Times the first message was given to a handler that crashed.
+    var attempts = 0
+    /// Why the handler could not be started.
+    var failure: String?
+    var processed: UInt64 = 0
+    /// Turns whose commits are not on disk yet.
+    var unsyncedTurns = 0
+    /// When it last had nothing to do; nil while it works.
+    var idleSince: Instant?
+    var isInIdleQueue = false
+
+    init(mailbox: Mailbox) { self.mailbox = mailbox }
+
+    var isLive: Bool { if case .live = self.activation { true } else { false } }
+
+    /// As listings say it.
+    var stateName: String {
+        self.failure != nil ? "failed" : self.isLive ? "active" : "idle"
+    }
+}

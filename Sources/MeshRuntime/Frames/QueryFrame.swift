@@ -1,0 +1,64 @@
+internal import MeshCore
+
+/// Body of a `query` frame.
+enum QueryFrame: Hashable, Sendable {
+    /// Actors whose path begins with a text.
+    case actors(prefix: String)
+
+    func encoded() -> [UInt8] {
+        var writer = WireWriter()
+        switch self {
+        case .actors(let prefix):
+            writer.write(1 as UInt8)
+            writer.write(text: prefix)
+        }
+        return writer.bytes
+    }
+
+    init(decoding bytes: [UInt8]) throws(WireError) {
+        var reader = WireReader(bytes.raw)
+        guard try reader.read(UInt8.self) == 1 else { throw WireError(.unknownKind, at: 0) }
+        self = .actors(prefix: try reader.text(limit: ActorPath.bytesMax))
+        try reader.end()
+    }
+}
+
+/// Body of an `answer` frame: the actors of one node, as many as are listed at once.
+struct ActorListing: Sendable {
+    var actors: [ActorView]
+
+    /// Leaves room for the frame's head.
+    private static let bytesMax = PeerFrame.bytesMax - (64 << 10)
+
+    // Kind, then for each actor: 1, path, definition, state, depth, processed; then 0. The asker knows the node's name.
+    func encoded() -> [UInt8] {
+        var writer = WireWriter()
+        writer.write(1 as UInt8)
+        for actor in self.actors where writer.count < Self.bytesMax {
+            writer.write(1 as UInt8)
+            writer.write(text: actor.path)
+            writer.write(shortText: actor.definition)
+            writer.write(shortText: actor.state)
+            writer.write(UInt32(clamping: actor.depth))
+            writer.write(actor.processed)
+        }
+        writer.write(0 as UInt8)
+        return writer.bytes
+    }
+
+    init(decoding bytes: [UInt8], node: String) throws(WireError) {
+        var reader = WireReader(bytes.raw)
+        guard try reader.read(UInt8.self) == 1 else { throw WireError(.unknownKind, at: 0) }
+        self.actors = []
+        while try reader.read(UInt8.self) == 1 {
+            self.actors.append(
+                ActorView(
+                    path: try reader.text(limit: ActorPath.bytesMax), node: node, definition: try reader.shortText(),
+                    state: try reader.shortText(), depth: Int(try reader.read(UInt32.self)),
+                    processed: try reader.read()))
+        }
+        try reader.end()
+    }
+
+    init(actors: [ActorView]) { self.actors = actors }
+}

@@ -1,0 +1,58 @@
+internal import Logging
+package import MeshCore
+internal import Metrics
+
+extension Runtime: PeerHandler {
+    package func received(_ frame: PeerFrame, from node: NodeID) {
+        do throws(WireError) {
+            switch frame.kind {
+            case .message: self.accept(try MessageFrame(decoding: frame.body), frame.correlation, from: node)
+            case .reply:
+                switch try ReplyFrame(decoding: frame.body) {
+                case .accepted(let id): self.requests.answered(frame.correlation, by: node, .accepted(id))
+                case .outcome(let id, let outcome):
+                    self.requests.answered(frame.correlation, by: node, .outcome(id, outcome))
+                }
+            case .definitions:
+                let body = try DefinitionsFrame(decoding: frame.body)
+                self.definitionTable.received(body, correlation: frame.correlation, from: node)
+            case .query:
+                switch try QueryFrame(decoding: frame.body) {
+                case .actors(let prefix):
+                    self.actors.list(prefix: prefix, node: "") { actors in
+                        let body = ActorListing(actors: actors).encoded()
+                        _ = self.transmit(
+                            PeerFrame(kind: .answer, correlation: frame.correlation, body: body), to: node)
+                    }
+                }
+            case .answer: self.requests.answered(frame.correlation, by: node, .listing(frame.body))
+            case .membership, .keyring: break
+            }
+        } catch {
+            self.actors.metrics.malformed.increment()
+            self.logger.debug(
+                "a frame does not parse",
+                metadata: ["kind": "\(frame.kind)", "from": "\(node.short)", "reason": "\(error)"])
+        }
+    }
+
+    /// Whoever asked this member learns that no answer will come, and nobody here works for its askers any more.
+    package func disconnected(_ node: NodeID) {
+        self.requests.disconnected(node)
+        self.actors.forgetWaiters(at: node)
+    }
+
+    /// A message from another node is taken whoever owns its path by the view of this one: views differ while members
+    /// come and go, and passing it on could go round in circles.
+    private func accept(_ frame: MessageFrame, _ correlation: UInt64, from node: NodeID) {
+        let arrival = LocalActors.Arrival(
+            path: frame.path,
+            message: Message(
+                id: frame.id, sender: frame.sender, body: frame.body,
+                deadline: self.wallClock(after: frame.remaining.map { .milliseconds(Int64($0)) }),
+                idempotency: frame.idempotencyKey.map { Fingerprint(ofKey: $0, path: frame.path) }),
+            isEphemeral: frame.isEphemeral)
+        let want: Requests.Want = frame.wantsOutcome ? .outcome : .acceptance
+        self.actors.accept(arrival, replyTo: .init(node: node, request: correlation, want: want))
+    }
+}

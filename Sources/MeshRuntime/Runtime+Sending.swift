@@ -1,0 +1,130 @@
+internal import MeshCore
+
+extension Runtime {
+    /// Returns once the message is durable at the owner of its path, or handed over there if it is ephemeral.
+    package func send(_ message: OutgoingMessage) async throws -> MessageReceipt {
+        switch try await self.submit(message, want: .acceptance) {
+        case .accepted(let id): return MessageReceipt(id: id.description, path: message.path.description)
+        case .outcome(_, .failed(let error)): throw error
+        case let other: throw self.error(for: other, to: message.path)
+        }
+    }
+
+    /// Sends and waits for the reply until the deadline.
+    package func call(_ message: OutgoingMessage) async throws -> MessageReply {
+        switch try await self.submit(message, want: .outcome) {
+        case .outcome(let id, .reply(let body)): return MessageReply(id: id.description, body: body)
+        case .outcome(_, .failed(let error)): throw error
+        case let other: throw self.error(for: other, to: message.path)
+        }
+    }
+
+    private func submit(_ message: OutgoingMessage, want: Requests.Want) async throws -> Answer {
+        try message.validate()
+        var random = SystemRandomNumberGenerator()
+        let id = MessageID(using: &random)
+        guard let owner = self.ownership.owner(of: message.path) else {
+            throw MeshError(.unavailable, "no member can take messages", retryAfter: .seconds(1))
+        }
+        // A call nobody waits for any more need not run; a sent message waits as long as it must.
+        let limit = message.timeout ?? (want == .outcome ? self.configuration.timeout : nil)
+        let deadline = MonotonicClock.now + (limit ?? self.configuration.timeout)
+        if owner == self.directory.localID {
+            let arrival = LocalActors.Arrival(
+                path: message.path,
+                message: Message(
+                    id: id, sender: message.sender, body: message.body, deadline: self.wallClock(after: limit),
+                    idempotency: message.idempotencyKey.map { Fingerprint(ofKey: $0, path: message.path) }),
+                isEphemeral: message.delivery == .ephemeral)
+            return try await self.requests.perform(to: nil, want: want, deadline: deadline) { number in
+                self.actors.accept(arrival, replyTo: .init(node: nil, request: number, want: want))
+            }
+        }
+        let frame = MessageFrame(
+            path: message.path, id: id, sender: message.sender, body: message.body,
+            idempotencyKey: message.idempotencyKey,
+            remaining: limit.map { UInt32(clamping: max(1, $0.nanoseconds / 1_000_000)) },
+            isEphemeral: message.delivery == .ephemeral, wantsOutcome: want == .outcome)
+        let answer = try await self.forward(frame, to: owner, want: want, deadline: deadline)
+        // The owner may not have heard yet of a definition that this node knows. Frames to it keep their order.
+        if case .outcome(_, .failed(let error)) = answer, error.code == .notFound,
+            self.definitionTable.push(matching: message.path, to: owner)
+        {
+            return try await self.forward(frame, to: owner, want: want, deadline: deadline)
+        }
+        return answer
+    }
+
+    private func forward(
+        _ frame: MessageFrame, to owner: NodeID, want: Requests.Want, deadline: Instant
+    ) async throws -> Answer {
+        let body = frame.encoded()
+        return try await self.requests.perform(to: owner, want: want, deadline: deadline) { number throws(MeshError) in
+            switch self.transmit(PeerFrame(kind: .message, correlation: number, body: body), to: owner) {
+            case .queued: break
+            case .full:
+                throw MeshError(
+                    .overloaded, "the queue to \(self.name(of: owner)) is full", retryAfter: .seconds(1))
+            case .unknown:
+                throw MeshError(
+                    .unavailable, "\(self.name(of: owner)), which owns the path, cannot be reached",
+                    retryAfter: .seconds(1))
+            }
+        }
+    }
+
+    func wallClock(after duration: Duration?) -> UInt64? {
+        guard let duration else { return nil }
+        let milliseconds = UInt64(clamping: max(1, duration.nanoseconds / 1_000_000))
+        return self.configuration.wallClock().addingReportingOverflow(milliseconds).partialValue
+    }
+
+    /// A member's name, or the beginning of its id.
+    func name(of node: NodeID) -> String { self.directory.name(of: node) ?? node.short }
+
+    private func error(for answer: Answer, to path: ActorPath) -> any Error {
+        switch answer {
+        case .expired(let accepted):
+            MeshError(
+                .deadlineExceeded, "no answer from \(path) before the deadline",
+                hint: accepted ? "the message was accepted" : "", accepted: accepted ? .yes : .unknown)
+        case .disconnected:
+            MeshError(
+                .unavailable, "the connection to the owner of \(path) broke before it answered",
+                hint: "send again with the same idempotency key, if there was one", accepted: .unknown,
+                retryAfter: .seconds(1))
+        case .tooMany:
+            MeshError(
+                .overloaded, "\(self.configuration.requestsMax) requests wait for an answer", retryAfter: .seconds(1))
+        case .cancelled: CancellationError()
+        case .accepted, .outcome, .listing, .acknowledged:
+            MeshError(.internalError, "an answer of another kind came back", accepted: .unknown)
+        }
+    }
+}
+
+extension OutgoingMessage {
+    fileprivate func validate() throws(MeshError) {
+        guard self.body.count <= Message.bodyBytesMax else {
+            throw MeshError(
+                .tooLarge, "the body has \(self.body.count) bytes, more than \(Message.bodyBytesMax)")
+        }
+        guard self.sender.utf8.count <= Message.senderBytesMax else {
+            throw MeshError(.invalidArgument, "the sender has more than \(Message.senderBytesMax) bytes")
+        }
+        if let key = self.idempotencyKey {
+            guard 1...Message.idempotencyKeyBytesMax ~= key.utf8.count else {
+                throw MeshError(
+                    .invalidArgument, "an idempotency key has 1 to \(Message.idempotencyKeyBytesMax) bytes")
+            }
+            guard self.delivery == .durable else {
+                throw MeshError(
+                    .invalidArgument, "an ephemeral message leaves nothing that an idempotency key could refer to",
+                    hint: "send it as durable, or without the key")
+            }
+        }
+        if let timeout = self.timeout, timeout <= .zero {
+            throw MeshError(.deadlineExceeded, "the deadline has passed already")
+        }
+    }
+}

@@ -1,0 +1,164 @@
+package import Logging
+package import MeshCore
+internal import Synchronization
+
+/// Virtual actors on this node, and the way of a message to an actor on any node.
+///
+/// Order of use: `init`, `load`, `attach`, then `run` for as long as the node lives; `shutdown` ends `run`. What arrives
+/// before `load` has ended is refused as unavailable.
+package final class Runtime: Sendable {
+    let directory: any MemberDirectory
+    let ownership: any PathOwnership
+    let configuration: RuntimeConfiguration
+    let logger: Logger
+    let requests: Requests
+    let definitionTable: GossipedDefinitions
+    let actors: LocalActors
+    private let link: Link
+    private let alarm: Alarm
+    /// Members that have been asked to compare definitions.
+    private let greeted = Mutex<Set<NodeID>>([])
+    private let observer: @Sendable (String, DefinitionTable.Change) -> Void
+    private let grace = Mutex<Duration>(.zero)
+    private let ended = Mutex<(isOver: Bool, waiters: [CheckedContinuation<Void, Never>])>((false, []))
+
+    /// `definitionChanged` is told of every definition that is created, updated or deleted, here or elsewhere.
+    package init(
+        directory: any MemberDirectory, ownership: any PathOwnership, storage: any Storage,
+        handlers: any ActorHandlers, configuration: RuntimeConfiguration = RuntimeConfiguration(), logger: Logger,
+        definitionChanged: @escaping @Sendable (String, DefinitionTable.Change) -> Void = { _, _ in }
+    ) {
+        let alarm = Alarm()
+        let link = Link()
+        let requests = Requests(limit: configuration.requestsMax, alarm: alarm)
+        self.directory = directory
+        self.ownership = ownership
+        self.configuration = configuration
+        self.logger = logger
+        self.alarm = alarm
+        self.link = link
+        self.requests = requests
+        self.observer = definitionChanged
+        self.definitionTable = GossipedDefinitions(
+            storage: storage, directory: directory, requests: requests, logger: logger, send: link.send)
+        self.actors = LocalActors(
+            storage: storage, handlers: handlers, definitions: self.definitionTable, configuration: configuration,
+            alarm: alarm, logger: logger
+        ) { replyTo, answer in
+            guard let node = replyTo.node else { return requests.answered(replyTo.request, by: nil, answer) }
+            guard let body = ReplyFrame(answer)?.encoded() else { return }
+            _ = link.send(PeerFrame(kind: .reply, correlation: replyTo.request, body: body), node)
+        }
+        self.definitionTable.observe { [weak actors, definitionChanged] name, change in
+            actors?.definitionsChanged()
+            definitionChanged(name, change)
+        }
+    }
+
+    /// Reads from storage which definitions there are and which messages wait.
+    package func load() async throws {
+        try await self.definitionTable.load()
+        try await self.actors.load()
+    }
+
+    /// From now on other members can be reached.
+    package func attach(_ network: any PeerNetwork) { self.link.attach(network) }
+
+    /// Runs activations until `shutdown`, or until the task is cancelled.
+    package func run() async {
+        await withDiscardingTaskGroup { group in
+            group.addTask { await self.keepDeadlines() }
+            group.addTask { await self.keepDefinitionsEqual() }
+            await withDiscardingTaskGroup { activations in
+                for await path in self.actors.starts {
+                    activations.addTask { await self.actors.live(path) }
+                }
+                // No more begin. Those that live end after their turn; past the grace their handlers are cancelled.
+                self.actors.drain()
+                let grace = self.grace.withLock { $0 }
+                if await !self.actors.becameEmpty(within: grace) {
+                    self.actors.close()
+                    activations.cancelAll()
+                }
+            }
+            group.cancelAll()
+        }
+        self.requests.finishAll(with: .disconnected)
+        let waiters = self.ended.withLock { ended in
+            ended.isOver = true
+            defer { ended.waiters = [] }
+            return ended.waiters
+        }
+        for waiter in waiters { waiter.resume() }
+    }
+
+    /// Accepts nothing more, lets turns in flight finish for at most `grace`, and returns when `run` is about to.
+    package func shutdown(grace: Duration) async {
+        self.grace.withLock { $0 = grace }
+        self.actors.drain()
+        await withCheckedContinuation { continuation in
+            let isOver = self.ended.withLock { ended in
+                if !ended.isOver { ended.waiters.append(continuation) }
+                return ended.isOver
+            }
+            if isOver { continuation.resume() }
+        }
+    }
+
+    /// Somebody joined, died or left: newcomers compare definitions with this node.
+    package func membersChanged() {
+        let members = Set(self.directory.placeable)
+        let newcomers = self.greeted.withLock { greeted -> Set<NodeID> in
+            defer { greeted = members }
+            return members.subtracting(greeted)
+        }
+        for peer in newcomers.sorted() where peer != self.directory.localID { self.definitionTable.offer(to: peer) }
+    }
+
+    /// Live activations, and messages that wait, on this node.
+    package var load: (actors: Int, depth: Int) { self.actors.load }
+
+    // MARK: background
+
+    private func keepDeadlines() async {
+        while !Task.isCancelled {
+            await self.alarm.sleep()
+            let now = MonotonicClock.now
+            if let next = self.requests.expire(at: now) { self.alarm.ring(by: next) }
+            if let next = self.actors.sweep(at: now) { self.alarm.ring(by: next) }
+        }
+    }
+
+    /// What a lost frame or a partition kept apart is found by comparing with a member chosen at random.
+    private func keepDefinitionsEqual() async {
+        while !Task.isCancelled {
+            try? await Task.sleep(for: self.configuration.definitionsInterval)
+            let others = self.directory.placeable.filter { $0 != self.directory.localID }
+            if let peer = others.randomElement() { self.definitionTable.offer(to: peer) }
+        }
+    }
+
+    func transmit(_ frame: PeerFrame, to node: NodeID) -> PeerSend { self.link.send(frame, node) }
+}
+
+/// The network, which is known only after the runtime is.
+private final class Link: Sendable {
+    private let network = Mutex<(any PeerNetwork)?>(nil)
+
+    func attach(_ network: any PeerNetwork) { self.network.withLock { $0 = network } }
+
+    @Sendable func send(_ frame: PeerFrame, _ node: NodeID) -> PeerSend {
+        self.network.withLock { $0 }?.send([frame], to: node) ?? .unknown
+    }
+}
+
+extension ReplyFrame {
+    /// What a remote sender is told; nil for what never leaves the node.
+    fileprivate init?(_ answer: Answer) {
+        switch answer {
+        case .accepted(let id): self = .accepted(id)
+        case .outcome(let id, let outcome): self = .outcome(id, outcome)
+        case .listing, .acknowledged, .disconnected, .expired, .cancelled, .tooMany: return nil
+        }
+    }
+}

@@ -1,0 +1,56 @@
+internal import FoundationEssentials
+internal import MeshCore
+
+/// The runtime's limits. Every queue ends somewhere; these say where.
+package struct RuntimeConfiguration: Sendable {
+    /// Messages that wait for one built-in actor; a definition says its own.
+    package var mailboxLimit = ActorDefinition.mailboxLimitDefault
+    /// Actors with waiting messages or an activation.
+    package var actorsMax = 100_000
+    /// Live activations, of which at most `workersMax` have a handler outside the daemon (a process each).
+    package var activationsMax = 10_000
+    package var workersMax = 256
+    /// Memory for waiting messages; those beyond are read back from disk when their turn comes.
+    package var hotBytesMax = 32 << 20
+    /// Messages on their way to the disk.
+    package var unsyncedBytesMax = 64 << 20
+    /// Turns of one activation whose commits are on their way to the disk.
+    package var unsyncedTurnsMax = 64
+    /// Sends, calls and queries that wait for an answer.
+    package var requestsMax = 100_000
+    /// An activation without messages ends after this.
+    package var idleAfter: Duration = .seconds(300)
+    /// How often a message is given to a handler that crashes, before it becomes a dead letter.
+    package var attemptsMax = 5
+    /// Between attempts and between starts of a handler; doubles from the first to the last.
+    package var backoff: ClosedRange<Duration> = .milliseconds(200) ... .seconds(30)
+    package var idempotencyKeysMax = 100_000
+    package var idempotencyRetention: Duration = .seconds(24 * 3600)
+    /// A longer reply is not kept for its idempotency key.
+    package var keptReplyBytesMax = 4096
+    /// Of a call, and of waiting until a sent message is durable.
+    package var timeout: Duration = .seconds(30)
+    package var listingTimeout: Duration = .seconds(2)
+    package var listingMax = 10_000
+    /// How often definitions are compared with another member's.
+    package var definitionsInterval: Duration = .seconds(10)
+    /// Milliseconds since 1970.
+    package var wallClock: @Sendable () -> UInt64 = { UInt64(max(0, Date().timeIntervalSince1970 * 1000)) }
+
+    package init() {}
+
+    func backoff(afterFailures failures: Int) -> Duration {
+        min(self.backoff.upperBound, self.backoff.lowerBound * (1 << min(max(failures - 1, 0), 16)))
+    }
+}
+
+/// The monotonic clock that the runtime's deadlines are on. It goes on while the machine sleeps.
+enum MonotonicClock {
+    private static let origin = ContinuousClock.now
+
+    static var now: Instant {
+        // The origin is made when it is first asked for: before `now` is read, lest time begin before it.
+        let origin = Self.origin
+        return Instant(nanoseconds: UInt64((ContinuousClock.now - origin).nanoseconds))
+    }
+}

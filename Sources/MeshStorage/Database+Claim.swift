@@ -1,0 +1,59 @@
+internal import Glibc
+internal import MeshCore
+
+extension Database {
+    /// Raised with every change of what lies in the tables.
+    static let formatVersion: UInt32 = 1
+    private static let formatKey = Array("format".utf8)
+    private static let nodeKey = Array("node".utf8)
+
+    /// Refuses a database of a newer format or of another node; a new one takes the name of this node.
+    func claim(for node: NodeID) throws(StorageError) {
+        let operation = "open the database \(self.path)"
+        let format = try self.get(.node, Self.formatKey)
+        let owner = try self.get(.node, Self.nodeKey)
+        guard let format, let owner else {
+            guard format == nil, owner == nil else {
+                throw StorageError(.corrupt, operation: operation, detail: "its format or owner is missing")
+            }
+            var batch = StorageBatch()
+            var writer = WireWriter()
+            writer.write(Self.formatVersion)
+            batch.put(.node, Self.formatKey, writer.bytes)
+            writer = WireWriter()
+            writer.write(node)
+            batch.put(.node, Self.nodeKey, writer.bytes)
+            try self.write(CollectionOfOne(batch))
+            return
+        }
+        let found: (format: UInt32, owner: NodeID)
+        do {
+            var formatReader = WireReader(format.raw)
+            var ownerReader = WireReader(owner.raw)
+            found = (try formatReader.read(), try ownerReader.nodeID())
+        } catch {
+            throw StorageError(.corrupt, operation: operation, detail: "its format or owner is damaged", cause: error)
+        }
+        guard found.format <= Self.formatVersion else {
+            throw StorageError(
+                .newerFormat, operation: operation,
+                detail: "it has format \(found.format), this version knows up to \(Self.formatVersion); "
+                    + "use a newer meshnode")
+        }
+        guard found.owner == node else {
+            throw StorageError(
+                .wrongNode, operation: operation,
+                detail: "it belongs to node \(found.owner), the key in the data folder to \(node); "
+                    + "put back the key that belongs to it, or start with an empty folder")
+        }
+    }
+}
+
+/// Makes a folder that only its owner can read; its parent exists.
+func makeDirectory(_ path: String) throws(StorageError) {
+    guard unsafe mkdir(path, 0o700) != 0, errno != EEXIST else { return }
+    let reason = unsafe strerror(errno).map { unsafe String(cString: $0) } ?? "error \(errno)"
+    throw StorageError(
+        .unreadable, operation: "create the folder \(path)", detail: "\(reason); check the owner and mode of its parent"
+    )
+}

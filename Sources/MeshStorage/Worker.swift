@@ -1,0 +1,79 @@
+internal import Glibc
+
+/// A queue with a thread of its own, for calls that block. Whatever waits is handed over at once.
+///
+/// `@unchecked Sendable`: `pending` and `isClosed` are touched only with `mutex` held, `work` only by the thread.
+@safe final class Worker<Job: Sendable>: @unchecked Sendable {
+    private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
+    private let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
+    private var pending: [Job] = []
+    private var isClosed = false
+    private var thread: pthread_t = 0
+    /// Touched by the thread alone once it runs; dropped at its end, and with it what only the work needs.
+    private var work: (@Sendable ([Job]) -> Void)?
+
+    /// `work` gets all that waited, in order.
+    init(name: String, work: @escaping @Sendable ([Job]) -> Void) {
+        self.work = work
+        unsafe pthread_mutex_init(self.mutex, nil)
+        unsafe pthread_cond_init(self.condition, nil)
+        // The thread owns a reference until `close`; without one it would outlive what it works on.
+        let argument = unsafe Unmanaged.passRetained(self as AnyObject).toOpaque()
+        let result = unsafe pthread_create(
+            &self.thread, nil,
+            { argument in
+                guard let argument = unsafe argument else { return nil }
+                let worker = unsafe Unmanaged<AnyObject>.fromOpaque(argument).takeRetainedValue()
+                (worker as? any Runnable)?.run()
+                return nil
+            }, argument)
+        precondition(result == 0, "no thread for \(name): error \(result)")
+    }
+
+    deinit {
+        unsafe pthread_cond_destroy(self.condition)
+        unsafe pthread_mutex_destroy(self.mutex)
+        unsafe self.condition.deallocate()
+        unsafe self.mutex.deallocate()
+    }
+
+    /// False after `close`: the job is not taken.
+    @discardableResult
+    func submit(_ job: Job) -> Bool {
+        unsafe pthread_mutex_lock(self.mutex)
+        defer { unsafe pthread_mutex_unlock(self.mutex) }
+        guard !self.isClosed else { return false }
+        self.pending.append(job)
+        // The thread takes all at once, so only the first of a batch has to wake it.
+        if self.pending.count == 1 { unsafe pthread_cond_signal(self.condition) }
+        return true
+    }
+
+    /// Works off what was submitted, then ends the thread. Not to be called from it.
+    func close() {
+        unsafe pthread_mutex_lock(self.mutex)
+        let wasClosed = self.isClosed
+        self.isClosed = true
+        unsafe pthread_cond_signal(self.condition)
+        unsafe pthread_mutex_unlock(self.mutex)
+        if !wasClosed { pthread_join(self.thread, nil) }
+    }
+
+    fileprivate func loop() {
+        while true {
+            unsafe pthread_mutex_lock(self.mutex)
+            while self.pending.isEmpty, !self.isClosed { unsafe pthread_cond_wait(self.condition, self.mutex) }
+            let jobs = self.pending
+            self.pending = []
+            unsafe pthread_mutex_unlock(self.mutex)
+            guard !jobs.isEmpty else { break }
+            self.work?(jobs)
+        }
+        self.work = nil
+    }
+}
+
+/// What a C callback, which cannot be generic, can call.
+private protocol Runnable { func run() }
+
+extension Worker: Runnable { func run() { self.loop() } }

@@ -1,0 +1,203 @@
+import Foundation
+import Logging
+import MeshCore
+import MeshRuntime
+import MeshStorage
+import Synchronization
+import Testing
+
+/// Members, and the frames between them, in memory. A cut line loses frames and tells both ends, as a stream does.
+final class TestMesh: Sendable {
+    let cluster = ClusterID(high: 1, low: 2)
+    private struct State {
+        var handlers: [NodeID: any PeerHandler] = [:]
+        var members: [NodeID] = []
+        var cut: Set<[NodeID]> = []
+        var delivered: [PeerFrame.Kind: Int] = [:]
+    }
+    private let state = Mutex(State())
+
+    var members: [NodeID] { self.state.withLock { $0.members } }
+    func delivered(_ kind: PeerFrame.Kind) -> Int { self.state.withLock { $0.delivered[kind] ?? 0 } }
+
+    func join(_ node: NodeID, _ handler: any PeerHandler) {
+        self.state.withLock { state in
+            state.handlers[node] = handler
+            if !state.members.contains(node) { state.members = (state.members + [node]).sorted() }
+        }
+    }
+
+    func remove(_ node: NodeID) {
+        let others = self.state.withLock { state in
+            state.handlers[node] = nil
+            state.members.removeAll { $0 == node }
+            return Array(state.handlers.values)
+        }
+        for other in others { other.disconnected(node) }
+    }
+
+    /// From now on nothing passes between the two.
+    func cut(_ one: NodeID, _ other: NodeID) {
+        let ends = self.state.withLock { state -> [(any PeerHandler, NodeID)] in
+            state.cut.insert([one, other].sorted())
+            return [(one, other), (other, one)].compactMap { end in state.handlers[end.0].map { ($0, end.1) } }
+        }
+        for (handler, peer) in ends { handler.disconnected(peer) }
+    }
+
+    func mend() { self.state.withLock { $0.cut = [] } }
+
+    func send(_ frames: [PeerFrame], from: NodeID, to: NodeID) -> PeerSend {
+        let handler = self.state.withLock { state -> (any PeerHandler)?? in
+            guard let handler = state.handlers[to] else { return .some(nil) }
+            if state.cut.contains([from, to].sorted()) { return nil }
+            for frame in frames { state.delivered[frame.kind, default: 0] += 1 }
+            return handler
+        }
+        switch handler {
+        case nil: return .queued
+        case .some(nil): return .unknown
+        case .some(let handler?):
+            for frame in frames { handler.received(frame, from: from) }
+            return .queued
+        }
+    }
+}
+
+struct TestNetwork: PeerNetwork {
+    let hub: TestMesh
+    let local: NodeID
+    func send(_ frames: [PeerFrame], to node: NodeID) -> PeerSend { self.hub.send(frames, from: self.local, to: node) }
+}
+
+struct TestDirectory: MemberDirectory {
+    let hub: TestMesh
+    let localID: NodeID
+    var placeable: [NodeID] { self.hub.members }
+    func name(of node: NodeID) -> String? { "node\(node.low)" }
+}
+
+/// Every path has the owner that the test says, or else the rendezvous ring's.
+final class TestOwnership: PathOwnership {
+    private let fixed: Mutex<[ActorPath: NodeID]> = Mutex([:])
+    private let ring: RendezvousOwnership
+    init(_ ring: RendezvousOwnership) { self.ring = ring }
+    func fix(_ path: ActorPath, at node: NodeID) { self.fixed.withLock { $0[path] = node } }
+    func owner(of path: ActorPath) -> NodeID? { self.fixed.withLock { $0[path] } ?? self.ring.owner(of: path) }
+}
+
+/// A handler that a test scripts; it stands for any program.
+struct ScriptedHandlers: ActorHandlers {
+    typealias Script = @Sendable (Message, ActorPath) async throws(TurnFailure) -> [UInt8]
+    var start: @Sendable (ActorPath) throws(HandlerStartError) -> Void = { _ in }
+    var script: Script = { message, _ in message.body }
+
+    func withHandler(
+        for path: ActorPath, definition: ActorDefinition, _ turns: (any ActorHandler) async -> Void
+    ) async throws(HandlerStartError) {
+        try self.start(path)
+        await turns(Handler(script: self.script))
+    }
+
+    private struct Handler: ActorHandler {
+        let script: Script
+        func handle(_ message: Message, path: ActorPath, state: inout ActorState) async throws(TurnFailure) -> [UInt8] {
+            try await self.script(message, path)
+        }
+    }
+}
+
+/// A runtime on a folder of its own; started again it finds what it left there.
+final class TestNode: Sendable {
+    let id: NodeID
+    let runtime: Runtime
+    let storage: RocksStorage
+    let ownership: TestOwnership
+    private let task: Task<Void, Never>
+    private let hub: TestMesh
+
+    init(
+        _ number: UInt64, in mesh: TestMesh, folder: String, handlers: ScriptedHandlers = ScriptedHandlers(),
+        configuration: RuntimeConfiguration = RuntimeConfiguration(),
+        definitionChanged: @escaping @Sendable (String, DefinitionTable.Change) -> Void = { _, _ in }
+    ) async throws {
+        self.id = NodeID(high: 0, low: number)
+        self.hub = mesh
+        let directory = TestDirectory(hub: mesh, localID: self.id)
+        self.storage = try RocksStorage(directory: folder + "/\(number)", node: self.id)
+        self.ownership = TestOwnership(
+            RendezvousOwnership(placement: Placement(cluster: mesh.cluster), directory: directory))
+        let runtime = Runtime(
+            directory: directory, ownership: self.ownership, storage: self.storage, handlers: handlers,
+            configuration: configuration, logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }),
+            definitionChanged: definitionChanged)
+        self.runtime = runtime
+        try await runtime.load()
+        mesh.join(self.id, runtime)
+        runtime.attach(TestNetwork(hub: mesh, local: self.id))
+        self.task = Task { await runtime.run() }
+        runtime.membersChanged()
+    }
+
+    func stop(grace: Duration = .seconds(5)) async {
+        await self.runtime.shutdown(grace: grace)
+        await self.task.value
+        self.hub.remove(self.id)
+        self.storage.close()
+    }
+}
+
+func withFolder(_ body: (String) async throws -> Void) async throws {
+    let folder = FileManager.default.temporaryDirectory.path + "/meshnode-test-\(UUID().uuidString)"
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    try await body(folder)
+}
+
+/// One node, given to a test and stopped after it.
+func withNode(
+    handlers: ScriptedHandlers = ScriptedHandlers(), configuration: RuntimeConfiguration = RuntimeConfiguration(),
+    _ body: (TestNode) async throws -> Void
+) async throws {
+    try await withFolder { folder in
+        let node = try await TestNode(
+            1, in: TestMesh(), folder: folder, handlers: handlers, configuration: configuration)
+        do { try await body(node) } catch {
+            await node.stop()
+            throw error
+        }
+        await node.stop()
+    }
+}
+
+/// Waits until something holds, at most ten seconds.
+func eventually(
+    _ what: String, sourceLocation: SourceLocation = #_sourceLocation, _ condition: () async throws -> Bool
+) async throws {
+    let deadline = ContinuousClock.now + .seconds(10)
+    while ContinuousClock.now < deadline {
+        if try await condition() { return }
+        try await Task.sleep(for: .milliseconds(5))
+    }
+    Issue.record("never: \(what)", sourceLocation: sourceLocation)
+}
+
+func path(_ text: String) -> ActorPath {
+    do { return try ActorPath(text) } catch { preconditionFailure("\(error)") }
+}
+
+func definition(_ name: String, _ pattern: String, limit: Int = 100) throws -> ActorDefinition {
+    ActorDefinition(
+        name: name, path: try PathPattern(pattern), handler: .exec(.init(command: ["true"])), mailboxLimit: limit,
+        source: "name: \(name)")
+}
+
+func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8.self) }
+
+/// The code of the error that `body` throws.
+func code(_ body: () async throws -> Void) async -> MeshError? {
+    do {
+        try await body()
+        return nil
+    } catch { return error as? MeshError }
+}
