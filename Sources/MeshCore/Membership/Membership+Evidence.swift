@@ -50,7 +50,7 @@ extension Membership {
         self.suspicions[index]?.evidencePatience = nil
         self.table[index].flags.remove(.hardEvidence)
         if let deadline = self.suspicions[index]?.deadline {
-            self.deadlines.add(.suspicion(index), at: max(now, deadline))
+            self.deadlines.add(.suspicion(index), due: max(now, deadline))
         }
     }
 }

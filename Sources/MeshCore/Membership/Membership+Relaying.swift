@@ -26,7 +26,7 @@ extension Membership {
             origin: origin, originSequence: request.sequence, target: target, endsAt: now + timeout)
         // At 80 %, so that the nack arrives in time (Lifeguard, 4.1).
         let nackAfter = self.configuration.lifeguard ? timeout * 4 / 5 : timeout
-        self.deadlines.add(.relay(sequence), at: now + nackAfter)
+        self.deadlines.add(.relay(sequence), due: now + nackAfter)
         self.ping(target, sequence: sequence, into: &effects)
     }
 
@@ -34,7 +34,7 @@ extension Membership {
         guard let relay = self.relays[sequence] else { return }
         if now < relay.endsAt {
             // An ack can still come and is still worth forwarding.
-            self.deadlines.add(.relay(sequence), at: relay.endsAt)
+            self.deadlines.add(.relay(sequence), due: relay.endsAt)
             self.reply(.nack, relay.originSequence, to: relay.origin, into: &effects)
         } else {
             self.relays[sequence] = nil

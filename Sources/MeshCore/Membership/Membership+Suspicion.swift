@@ -23,7 +23,7 @@ extension Membership {
                 self.configuration.probeInterval * (Int(self.localHealth) + 1)
         }
         if let suspicion = self.suspicions[index] {
-            self.deadlines.add(.suspicion(index), at: max(now, suspicion.deadline))
+            self.deadlines.add(.suspicion(index), due: max(now, suspicion.deadline))
         }
     }
 
@@ -77,7 +77,7 @@ extension Membership {
         self.probeAt = now + self.random.within(self.configuration.probeInterval)
         for index in self.suspicions.keys.sorted() {
             self.suspicions[index]?.postpone(by: late)
-            if let deadline = self.suspicions[index]?.deadline { self.deadlines.add(.suspicion(index), at: deadline) }
+            if let deadline = self.suspicions[index]?.deadline { self.deadlines.add(.suspicion(index), due: deadline) }
         }
     }
 }

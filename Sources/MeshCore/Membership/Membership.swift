@@ -108,7 +108,7 @@ package struct Membership: Sendable {
     var relays: [UInt32: Relay] = [:]
     var suspicions: [Int: Suspicion] = [:]
     var evidence: [Int: Evidence] = [:]
-    var deadlines = DeadlineQueue()
+    var deadlines = DeadlineQueue<Deadline>()
     var lastSequence: UInt32 = 0
     var probeAt = Instant.distantFuture
 
@@ -137,6 +137,12 @@ package struct Membership: Sendable {
     var epochAnswers = EpochAnswerLimit()
     /// The highest counter of any datagram of this boot.
     var lastCounter: UInt64 = 0
+
+    /// What is due once. Suspicions also tell their own deadline, which may have moved.
+    enum Deadline: Hashable, Sendable {
+        case suspicion(Int)
+        case relay(UInt32)
+    }
 
     enum Phase: Hashable, Sendable {
         case active
@@ -169,7 +175,7 @@ package struct Membership: Sendable {
         case .leaving(let until): return min(until, self.rumors.isEmpty ? .distantFuture : self.gossipAt)
         case .active: break
         }
-        var next = min(self.detectionDue, self.deadlines.first, self.exchangeAt, self.contactAt)
+        var next = min(self.detectionDue, self.deadlines.nextDue ?? .distantFuture, self.exchangeAt, self.contactAt)
         if !self.rumors.isEmpty, !self.order.isEmpty { next = min(next, self.gossipAt) }
         return next
     }
@@ -205,7 +211,7 @@ package struct Membership: Sendable {
     }
 
     private mutating func meetDeadlines(at now: Instant, into effects: inout Effects) {
-        while let subject = self.deadlines.next(at: now) {
+        while let subject = self.deadlines.popDue(at: now) {
             switch subject {
             case .suspicion(let index): self.suspicionExpired(index, at: now, into: &effects)
             case .relay(let sequence): self.relayExpired(sequence, at: now, into: &effects)

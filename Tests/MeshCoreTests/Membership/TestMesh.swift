@@ -98,14 +98,14 @@ struct TestMesh {
 
     mutating func receive(_ node: Int, datagram bytes: [UInt8], from endpoint: Endpoint) {
         self.effects.clear()
-        unsafe self.nodes[node]?.receive(
-            datagram: bytes.span.bytes, from: endpoint, at: self.now, into: &self.effects)
+        self.nodes[node]?.receive(
+            datagram: bytes.raw, from: endpoint, at: self.now, into: &self.effects)
         self.perform(node)
     }
 
     mutating func receive(_ node: Int, frame bytes: [UInt8], from sender: NodeID) {
         self.effects.clear()
-        unsafe self.nodes[node]?.receive(frame: bytes.span.bytes, from: sender, at: self.now, into: &self.effects)
+        self.nodes[node]?.receive(frame: bytes.raw, from: sender, at: self.now, into: &self.effects)
         self.perform(node)
     }
 

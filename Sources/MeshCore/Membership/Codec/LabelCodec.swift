@@ -63,9 +63,7 @@ extension MemberRecord {
     /// Decoded for people.
     var description: MemberDescription {
         var labels = Labels(name: "", zone: "", version: "", tags: [])
-        let span = self.labels.span
-        // Labels are bytes: reading them raw discloses no padding.
-        var reader = unsafe WireReader(span.bytes)
+        var reader = WireReader(self.labels.raw)
         do throws(WireError) {
             labels = try reader.labels()
         } catch {
