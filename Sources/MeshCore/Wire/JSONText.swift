@@ -1,9 +1,18 @@
 /// Whether bytes are one JSON text (RFC 8259): a pushdown scanner, no tree, no recursion.
 ///
-/// A reply is opaque to the mesh; this only decides its content type, so it must cost little and accept exactly JSON.
-func isJSON(_ bytes: [UInt8]) -> Bool {
+/// Bodies are opaque to the mesh; this only decides how they travel, so it must cost little and accept exactly JSON.
+package func isJSON(_ bytes: [UInt8]) -> Bool {
     var scanner = JSONScanner(bytes: bytes)
-    return scanner.scan()
+    return scanner.whole() && scanner.isAtEnd
+}
+
+/// Where the values of one JSON object stand, by key; nil if the bytes are not one object with keys that differ.
+///
+/// For taking one value out as it was written: decoding and encoding again would change numbers. Keys are compared
+/// as they are written, escapes included.
+package func jsonMembers(of bytes: [UInt8]) -> [String: Range<Int>]? {
+    var scanner = JSONScanner(bytes: bytes)
+    return scanner.members()
 }
 
 private struct JSONScanner {
@@ -17,12 +26,38 @@ private struct JSONScanner {
 
     init(bytes: [UInt8]) { self.bytes = bytes }
 
-    mutating func scan() -> Bool {
+    var isAtEnd: Bool { self.position == self.bytes.count }
+
+    /// One value with all that it contains, and the space around it.
+    mutating func whole() -> Bool {
         repeat {
             guard self.value() else { return false }
             guard self.closeContainers() else { return false }
         } while !self.open.isEmpty
-        return self.position == self.bytes.count
+        return true
+    }
+
+    mutating func members() -> [String: Range<Int>]? {
+        var members: [String: Range<Int>] = [:]
+        self.skipSpace()
+        guard self.take(UInt8(ascii: "{")) else { return nil }
+        self.skipSpace()
+        if !self.take(UInt8(ascii: "}")) {
+            repeat {
+                self.skipSpace()
+                let start = self.position
+                guard self.string() else { return nil }
+                let key = String(decoding: self.bytes[start + 1..<self.position - 1], as: UTF8.self)
+                self.skipSpace()
+                guard self.take(UInt8(ascii: ":")) else { return nil }
+                self.skipSpace()
+                let value = self.position
+                guard self.whole(), members.updateValue(value..<self.position, forKey: key) == nil else { return nil }
+            } while self.take(UInt8(ascii: ","))
+            guard self.take(UInt8(ascii: "}")) else { return nil }
+        }
+        self.skipSpace()
+        return self.isAtEnd ? members : nil
     }
 
     /// A scalar, an empty container, or the beginning of one up to its first value.
