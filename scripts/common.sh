@@ -4,6 +4,10 @@
 # they test by `package` access, not `@testable`, so release needs no second, testable build (docs/decisions/0002).
 build_flags=(--configuration release --explicit-target-dependency-import-check error)
 
+# SwiftPM writes the flags of package traits in hash order; unless that order is fixed, half of all builds compile
+# Hummingbird, and everything that imports it, again.
+build() { SWIFT_DETERMINISTIC_HASHING=1 swift build "${build_flags[@]}" "$@"; }
+
 # Outside .build, so that a clean build does not need the network for it again.
 MESHNODE_CACHE="${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/meshnode"
 export MESHNODE_TEST_PYTHON="${MESHNODE_TEST_PYTHON:-$MESHNODE_CACHE/venv/bin/python3}"
