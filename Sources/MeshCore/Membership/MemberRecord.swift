@@ -20,7 +20,8 @@ struct MemberRecord: Sendable {
     var endpoint: Endpoint
     var state: MemberState = .alive
     var flags: Flags = []
-    var protocols: ClosedRange<UInt8>
+    var protocolMin: UInt8
+    var protocolMax: UInt8
     var incarnation: UInt32
     /// Smoothed, in microseconds; 0 until measured.
     var roundTrip: UInt32 = 0
@@ -32,7 +33,7 @@ struct MemberRecord: Sendable {
     var sent: UInt64
     var window = ReplayWindow()
     /// Name, zone, version and tags as they came: told on unchanged, decoded only for people.
-    var labels: [UInt8]
+    var labels = LabelStore.Place()
 
     var isLive: Bool { self.state == .alive || self.state == .suspect }
 

@@ -7,7 +7,8 @@ struct MemberTable: Sendable {
     static let membersMax = 65_536
     private static let empty = UInt32.max
 
-    private(set) var records: [MemberRecord] = []
+    private var records: [MemberRecord] = []
+    private var labelStore = LabelStore()
     private var vacant: [UInt32] = []
     private var slots: [UInt32]
     private var mask: Int
@@ -43,8 +44,23 @@ struct MemberTable: Sendable {
     /// Whether an index names a member; a removed one's index waits for its next use.
     func isUsed(_ index: Int) -> Bool { !self.records[index].flags.contains(.vacant) }
 
+    func labels(of index: Int) -> ArraySlice<UInt8> { self.labelStore[self.records[index].labels] }
+
+    mutating func setLabels(of index: Int, to labels: [UInt8]) {
+        self.labelStore.drop(self.records[index].labels)
+        self.records[index].labels = self.labelStore.add(labels)
+        guard self.labelStore.isWasteful else { return }
+        var compact = LabelStore()
+        for index in self.records.indices where self.isUsed(index) {
+            self.records[index].labels = compact.add(self.labels(of: index))
+        }
+        self.labelStore = compact
+    }
+
     /// Takes in a member that is not there yet.
-    mutating func insert(_ record: MemberRecord) -> Int {
+    mutating func insert(_ record: MemberRecord, labels: [UInt8]) -> Int {
+        var record = record
+        record.labels = self.labelStore.add(labels)
         if 2 * (self.count + 1) > self.slots.count { self.grow() }
         let index: Int
         if let free = self.vacant.popLast() {
@@ -72,7 +88,7 @@ struct MemberTable: Sendable {
             next = (next + 1) & self.mask
         }
         self.slots[hole] = Self.empty
-        self.records[index].labels = []
+        self.labelStore.drop(self.records[index].labels)
         self.records[index].state = .left
         self.records[index].flags = .vacant
         self.records[index].rumor = 0

@@ -109,9 +109,9 @@ extension Membership {
         next.tags = tags.sorted()
         let labels = next.encodedLabels
         precondition(labels.count <= MemberDescription.labelBytesMax, "tags are validated before they are set")
-        guard self.phase == .active, labels != self.table[0].labels else { return }
+        guard self.phase == .active, !self.table.labels(of: 0).elementsEqual(labels) else { return }
         self.local = next
-        self.table[0].labels = labels
+        self.table.setLabels(of: 0, to: labels)
         self.renew(above: self.table[0].incarnation, cause: .updated, at: now, into: &effects)
     }
 

@@ -90,7 +90,7 @@ extension Membership {
         guard ping.target == self.local.id else { return effects.refuse(.misdirected) }
         let start = effects.bytes.count
         var writer = self.open(&effects, to: origin.index, epoch: origin.epoch)
-        if origin.accusesUs { writer.write(alive: self.table[0]) }
+        if origin.accusesUs { writer.write(alive: 0, of: self.table) }
         if let index = origin.index, let claim = self.accusation(of: index) { writer.write(claim) }
         writer.write(.ack, sequence: ping.sequence)
         self.tell(into: &writer, limit: start + self.configuration.datagramBytesMax)
@@ -201,7 +201,7 @@ extension Membership {
     mutating func answer(streamPing sequence: UInt32, _ origin: Origin, into effects: inout Effects) {
         let start = effects.bytes.count
         var writer = self.openFrame(&effects)
-        if origin.accusesUs { writer.write(alive: self.table[0]) }
+        if origin.accusesUs { writer.write(alive: 0, of: self.table) }
         writer.write(.streamPong, sequence: sequence)
         self.tell(into: &writer, limit: start + self.configuration.datagramBytesMax)
         self.closeFrame(&writer, from: start, to: origin.id, at: origin.endpoint, into: &effects)

@@ -60,7 +60,7 @@ extension Membership {
         let start = effects.bytes.count
         var writer = self.openFrame(&effects)
         writer.write(MessageKind.exchange)
-        writer.write(alive: self.table[0])
+        writer.write(alive: 0, of: self.table)
         writer.write(self.digest)
         self.closeFrame(&writer, from: start, to: id, at: endpoint, into: &effects)
     }
@@ -143,7 +143,7 @@ extension Membership {
     }
 
     private func write(everythingOf index: Int, into writer: inout WireWriter) {
-        if self.table[index].isLive { writer.write(alive: self.table[index]) }
+        if self.table[index].isLive { writer.write(alive: index, of: self.table) }
         if let claim = self.accusation(of: index) { writer.write(claim) }
         guard self.table[index].isLive else { return }
         for field in self.details[index]?.fields ?? [] {
@@ -234,7 +234,7 @@ extension Membership {
                 opened.write(DeltaHeader(buckets: BucketSet(), wantsAnswer: false))
                 writer = opened
             }
-            if isBelief, self.table[index].isLive { writer?.write(alive: self.table[index]) }
+            if isBelief, self.table[index].isLive { writer?.write(alive: index, of: self.table) }
             if isBelief, let claim = self.accusation(of: index) { writer?.write(claim) }
             for field in fields where comparison.isNewer(field, of: index) {
                 writer?.write(field, of: self.table[index].id, epoch: self.table[index].boot.epoch)

@@ -30,8 +30,10 @@ extension Membership {
         guard self.table.count < MemberTable.membersMax else { return }
         let index = self.table.insert(
             MemberRecord(
-                id: alive.id, boot: alive.boot, endpoint: alive.endpoint, protocols: alive.protocols,
-                incarnation: alive.incarnation, since: now, sent: self.lastCounter, labels: labels))
+                id: alive.id, boot: alive.boot, endpoint: alive.endpoint, protocolMin: alive.protocols.lowerBound,
+                protocolMax: alive.protocols.upperBound, incarnation: alive.incarnation, since: now,
+                sent: self.lastCounter),
+            labels: labels)
         self.counts.alive += 1
         self.digest.toggle(self.table[index])
         self.becameLive(index, at: now)
@@ -47,15 +49,17 @@ extension Membership {
     ) {
         let before = self.table[index].state
         let isNewBoot = alive.boot.epoch > self.table[index].boot.epoch
-        let isMoved = self.table[index].endpoint != alive.endpoint || self.table[index].labels != labels
+        let isMoved =
+            self.table[index].endpoint != alive.endpoint || !self.table.labels(of: index).elementsEqual(labels)
         let cause: MemberChange.Cause? =
             isNewBoot ? .joined : before != .alive ? .refuted : isMoved ? .updated : nil
         if isNewBoot { self.forgetBoot(index) }
         self.digest.toggle(self.table[index])
         self.table[index].boot = alive.boot
         self.table[index].endpoint = alive.endpoint
-        self.table[index].protocols = alive.protocols
-        self.table[index].labels = labels
+        self.table[index].protocolMin = alive.protocols.lowerBound
+        self.table[index].protocolMax = alive.protocols.upperBound
+        self.table.setLabels(of: index, to: labels)
         self.table[index].flags.subtract([.hardEvidence, .streamOnly])
         self.digest.toggle(self.table[index])
         self.evidence[index] = nil

@@ -31,7 +31,7 @@ extension Membership {
     /// The highest version that both speak.
     private func packetVersion(for index: Int?) -> UInt8 {
         guard let index else { return self.local.protocols.lowerBound }
-        return min(self.local.protocols.upperBound, self.table[index].protocols.upperBound)
+        return min(self.local.protocols.upperBound, self.table[index].protocolMax)
     }
 
     /// Begins a frame: the version, then messages to its end.
@@ -75,7 +75,11 @@ extension Membership {
         let tellings = self.tellings
         while let rumor = self.rumors.take(room: limit - writer.count) {
             guard self.write(rumor, into: &writer) else { continue }
-            if Int(rumor.tellings) + 1 < tellings { self.rumors.told(rumor) } else { self.retire(rumor) }
+            if Int(rumor.tellings) + 1 < tellings, !self.rumors.isCrowded {
+                self.rumors.told(rumor)
+            } else {
+                self.retire(rumor)
+            }
         }
         self.rumors.finish()
     }
@@ -89,7 +93,7 @@ extension Membership {
             if let claim = self.accusation(of: index) {
                 writer.write(claim)
             } else {
-                writer.write(alive: self.table[index])
+                writer.write(alive: index, of: self.table)
             }
         case .capability:
             let field = Int(rumor.field)

@@ -13,7 +13,7 @@ extension Membership {
         let record = self.table[index]
         let fields = self.details[index]?.fields ?? []
         return Member(
-            description: record.description, state: record.state, incarnation: record.incarnation,
+            description: self.table.description(of: index), state: record.state, incarnation: record.incarnation,
             since: record.since,
             roundTrip: record.roundTrip == 0 ? nil : .microseconds(Int64(record.roundTrip)),
             capabilities: fields.compactMap { field in field.value.map { Label(field.key, $0) } }.sorted())

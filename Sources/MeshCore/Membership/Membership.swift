@@ -162,7 +162,7 @@ package struct Membership: Sendable {
         precondition(
             local.boot.epoch > 0 && local.encodedLabels.count <= MemberDescription.labelBytesMax,
             "a node's description is validated before it starts: \(local)")
-        let index = self.table.insert(MemberRecord(local, incarnation: 0, since: now))
+        let index = self.table.insert(MemberRecord(local, since: now), labels: local.encodedLabels)
         self.counts.alive = 1
         self.digest.toggle(self.table[index])
         self.spread(index, at: now)

@@ -29,6 +29,10 @@ struct RumorQueue: Sendable {
     /// How many that do not fit are looked past before a packet is full.
     private static let lookahead = 8
 
+    /// Beyond this a rumor is told once and no more. When thousands of members change at once, telling each of them
+    /// as often as a single change would take minutes, and the next push/pull brings what gossip missed.
+    static let crowd = 512
+
     private var heap = Heap<Rumor>()
     private var putBack: [Rumor] = []
     private var lastStamp: UInt32 = 0
@@ -36,6 +40,7 @@ struct RumorQueue: Sendable {
 
     var isEmpty: Bool { self.heap.isEmpty }
     var count: Int { self.heap.count }
+    var isCrowded: Bool { self.heap.count > Self.crowd }
 
     /// Queues a rumor and returns the stamp that its subject must show for it to be told.
     mutating func add(

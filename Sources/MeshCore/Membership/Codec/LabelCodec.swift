@@ -53,24 +53,28 @@ extension MemberDescription {
 }
 
 extension MemberRecord {
-    init(_ description: MemberDescription, incarnation: UInt32, since: Instant) {
+    init(_ description: MemberDescription, since: Instant) {
         self.init(
             id: description.id, boot: description.boot, endpoint: description.endpoint,
-            protocols: description.protocols, incarnation: incarnation, since: since, sent: 0,
-            labels: description.encodedLabels)
+            protocolMin: description.protocols.lowerBound, protocolMax: description.protocols.upperBound,
+            incarnation: 0, since: since, sent: 0)
     }
+}
 
+extension MemberTable {
     /// Decoded for people.
-    var description: MemberDescription {
+    func description(of index: Int) -> MemberDescription {
+        let record = self[index]
         var labels = Labels(name: "", zone: "", version: "", tags: [])
-        var reader = WireReader(self.labels.raw)
+        let bytes = Array(self.labels(of: index))
+        var reader = WireReader(bytes.raw)
         do throws(WireError) {
             labels = try reader.labels()
         } catch {
-            preconditionFailure("labels of \(self.id) were stored unchecked: \(error)")
+            preconditionFailure("labels of \(record.id) were stored unchecked: \(error)")
         }
         return MemberDescription(
-            id: self.id, boot: self.boot, endpoint: self.endpoint, name: labels.name, zone: labels.zone,
-            version: labels.version, tags: labels.tags, protocols: self.protocols)
+            id: record.id, boot: record.boot, endpoint: record.endpoint, name: labels.name, zone: labels.zone,
+            version: labels.version, tags: labels.tags, protocols: record.protocolMin...record.protocolMax)
     }
 }

@@ -65,17 +65,18 @@ extension WireReader {
 }
 
 extension WireWriter {
-    mutating func write(alive record: borrowing MemberRecord) {
+    mutating func write(alive index: Int, of table: MemberTable) {
+        let record = table[index]
         self.write(MessageKind.alive)
         self.write(record.id)
         self.write(record.boot.epoch)
         self.write(record.boot.nonce)
         self.write(record.incarnation)
         self.write(record.endpoint)
-        self.write(record.protocols.lowerBound)
-        self.write(record.protocols.upperBound)
+        self.write(record.protocolMin)
+        self.write(record.protocolMax)
         self.write(UInt16(record.labels.count))
-        self.bytes.append(contentsOf: record.labels)
+        self.bytes.append(contentsOf: table.labels(of: index))
     }
 
     mutating func write(_ claim: Claim) {
