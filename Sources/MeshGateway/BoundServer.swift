@@ -1,15 +1,8 @@
-internal import FoundationEssentials
+internal import Glibc
 internal import HummingbirdCore
 internal import Logging
 internal import MeshCore
 internal import NIOCore
-internal import Synchronization
-
-#if canImport(Glibc)
-    internal import Glibc
-#elseif canImport(Musl)
-    internal import Musl
-#endif
 
 /// One listener and its server: binding, with errors that say what to do, and the end of it.
 struct BoundServer: Sendable {
@@ -57,7 +50,7 @@ struct BoundServer: Sendable {
 
 extension HTTPGateway.Address {
     /// `sun_path` holds 108 bytes with its end.
-    static let pathBytesMax = 107
+    package static let pathBytesMax = 107
 
     fileprivate var bindAddress: BindAddress {
         switch self {

@@ -151,6 +151,8 @@ private struct UserEventView: Encodable {
     var name: String
     var origin: String
     var payload: String?
+    // The name in the JSON.
+    // swift-format-ignore: AlwaysUseLowerCamelCase
     var payload_base64: String?
 
     init(name: String, payload: [UInt8], origin: String) {

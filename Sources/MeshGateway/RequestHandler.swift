@@ -120,6 +120,8 @@ private struct EventBody: Decodable {
 
     var name: String
     var payload: String?
+    // The name in the JSON.
+    // swift-format-ignore: AlwaysUseLowerCamelCase
     var payload_base64: String?
 
     func checkedName() throws(MeshError) -> String {

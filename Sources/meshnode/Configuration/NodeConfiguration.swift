@@ -1,9 +1,9 @@
-internal import Logging
-internal import MeshCore
+package import Logging
+package import MeshCore
 
 /// Everything `meshnode start` was told, typed and checked; `settings` says where each value came from.
-struct NodeConfiguration: Sendable {
-    enum Profile: String, Sendable, CaseIterable {
+package struct NodeConfiguration: Sendable {
+    package enum Profile: String, Sendable, CaseIterable {
         case lan, local, wan
 
         var membership: Membership.Configuration {
@@ -15,47 +15,51 @@ struct NodeConfiguration: Sendable {
         }
     }
 
-    enum LogFormat: String, Sendable, CaseIterable { case text, json }
+    package enum LogFormat: String, Sendable, CaseIterable { case text, json }
 
     static let portDefault: UInt16 = 7946
     static let httpPortDefault: UInt16 = 7950
 
     /// The data folder, absolute.
-    var data = ""
-    var name = ""
+    package var data = ""
+    package var name = ""
     /// UDP and TCP of the mesh; port 0 lets the system choose.
-    var bind = HostPort(host: "0.0.0.0", port: Self.portDefault)
+    package var bind = HostPort(host: "0.0.0.0", port: Self.portDefault)
     /// What peers are told instead of the bound address; port 0 stands for the bound port.
-    var advertise: HostPort?
+    package var advertise: HostPort?
     /// nil switches HTTP over TCP off; the socket in the data folder stays.
-    var http: HostPort? = HostPort(host: "127.0.0.1", port: Self.httpPortDefault)
-    var profile = Profile.lan
-    var zone = ""
+    package var http: HostPort? = HostPort(host: "127.0.0.1", port: Self.httpPortDefault)
+    package var profile = Profile.lan
+    package var zone = ""
     /// Sorted by key, keys unique; so are the capabilities.
-    var tags: [Label] = []
-    var capabilities: [Label] = []
-    var logFormat = LogFormat.text
-    var logLevel = Logger.Level.info
+    package var tags: [Label] = []
+    package var capabilities: [Label] = []
+    package var logFormat = LogFormat.text
+    package var logLevel = Logger.Level.info
     /// Seeds; empty to create a mesh or to resume one.
-    var join: [HostPort] = []
+    package var join: [HostPort] = []
     /// The join token, from the flag, the environment or the file of `tokenFile`; not yet parsed.
-    var token: String?
-    var tokenFile: String?
+    package var token: String?
+    package var tokenFile: String?
+    /// Where each value came from, by the setting's name; what is missing is a default.
+    package var origins: [String: Origin] = [:]
+
+    package init() {}
 }
 
 /// A host by name or address, and a port, as people write them.
-struct HostPort: Hashable, Sendable, CustomStringConvertible {
+package struct HostPort: Hashable, Sendable, CustomStringConvertible {
     /// A name, an IPv4 address, or an IPv6 address without its brackets.
-    var host: String
-    var port: UInt16
+    package var host: String
+    package var port: UInt16
 
-    init(host: String, port: UInt16) {
+    package init(host: String, port: UInt16) {
         self.host = host
         self.port = port
     }
 
     /// `example.org:7946`, `192.0.2.1:7946`, `[2001:db8::1]:7946`; without a port where `defaultPort` is given.
-    init(parsing text: String, defaultPort: UInt16? = nil) throws(InvalidValue) {
+    package init(parsing text: String, defaultPort: UInt16? = nil) throws(InvalidValue) {
         var host = text[...]
         var port: Substring?
         if text.hasPrefix("[") {
@@ -87,12 +91,14 @@ struct HostPort: Hashable, Sendable, CustomStringConvertible {
         self.init(host: String(host), port: number)
     }
 
-    var description: String { self.host.contains(":") ? "[\(self.host)]:\(self.port)" : "\(self.host):\(self.port)" }
+    package var description: String {
+        self.host.contains(":") ? "[\(self.host)]:\(self.port)" : "\(self.host):\(self.port)"
+    }
 }
 
 /// What is wrong with one value; whoever knows where the value stood adds the place.
-struct InvalidValue: Error, Sendable, CustomStringConvertible {
-    var description: String
+package struct InvalidValue: Error, Sendable, CustomStringConvertible {
+    package var description: String
 
-    init(_ description: String) { self.description = description }
+    package init(_ description: String) { self.description = description }
 }

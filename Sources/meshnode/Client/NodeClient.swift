@@ -1,0 +1,179 @@
+internal import AsyncHTTPClient
+internal import FoundationEssentials
+internal import MeshCore
+internal import NIOCore
+internal import NIOHTTP1
+
+/// Asks a node over HTTP. Every failure becomes a `CommandFailure` with its exit status.
+struct NodeClient: Sendable {
+    static let answerBytesMax = 64 << 20
+    static let connectTimeout = Duration.seconds(3)
+    static let timeoutDefault = Duration.seconds(15)
+
+    let address: NodeAddress
+    private let client: HTTPClient
+
+    struct Answer: Sendable {
+        /// Of the message that the request was, if it was one.
+        var messageID: String
+        var body: [UInt8]
+    }
+
+    static func with<Result>(
+        _ address: NodeAddress, _ body: (NodeClient) async throws -> Result
+    ) async throws -> Result {
+        var configuration = HTTPClient.Configuration()
+        configuration.timeout.connect = TimeAmount(self.connectTimeout)
+        configuration.redirectConfiguration = .disallow
+        configuration.httpVersion = .http1Only
+        return try await HTTPClient.withHTTPClient(configuration: configuration) { client in
+            try await body(NodeClient(address: address, client: client))
+        }
+    }
+
+    /// The answer to a success; anything else is thrown.
+    func request(
+        _ method: String, _ path: String, headers: [(String, String)] = [], body: [UInt8]? = nil,
+        timeout: Duration = NodeClient.timeoutDefault
+    ) async throws -> Answer {
+        var request = self.prepared(method, path, headers)
+        if let body { request.body = .bytes(body) }
+        do {
+            let response = try await self.client.execute(request, timeout: TimeAmount(timeout))
+            let bytes = Array(buffer: try await response.body.collect(upTo: Self.answerBytesMax))
+            guard 200..<300 ~= response.status.code else { throw self.failure(response.status, bytes) }
+            return Answer(messageID: response.headers.first(name: "Meshnode-Message-Id") ?? "", body: bytes)
+        } catch {
+            throw self.failure(error, timeout)
+        }
+    }
+
+    func decoded<Value: Decodable>(
+        _ type: Value.Type, _ path: String, method: String = "GET", body: [UInt8]? = nil
+    ) async throws -> (value: Value, bytes: [UInt8]) {
+        let bytes = try await self.request(method, path, body: body).body
+        do { return (try JSONDecoder().decode(type, from: Data(bytes)), bytes) } catch {
+            throw CommandFailure(
+                "the answer of \(self.address.description) is not what this version reads",
+                hint: "use the meshnode of the node's version; 'meshnode version' tells it")
+        }
+    }
+
+    /// Server-sent events until the node ends them; `receive` gets the kind and the data of each.
+    func events(_ path: String, _ receive: (String, [UInt8]) async throws -> Void) async throws {
+        let request = self.prepared("GET", path, [("Accept", "text/event-stream")])
+        do {
+            // Only the head has a deadline: the stream is meant to go on.
+            let response = try await self.client.execute(request, timeout: .hours(24 * 365))
+            guard response.status == .ok else {
+                let bytes = Array(buffer: try await response.body.collect(upTo: Self.answerBytesMax))
+                throw self.failure(response.status, bytes)
+            }
+            var parser = EventParser()
+            for try await buffer in response.body {
+                for event in try parser.feed(buffer.readableBytesView) { try await receive(event.kind, event.data) }
+            }
+        } catch {
+            throw self.failure(error, .zero)
+        }
+    }
+
+    private func prepared(_ method: String, _ path: String, _ headers: [(String, String)]) -> HTTPClientRequest {
+        var request = HTTPClientRequest(url: self.address.base + path)
+        request.method = .RAW(value: method)
+        for (name, value) in headers { request.headers.add(name: name, value: value) }
+        if let token = self.address.token { request.headers.add(name: "Authorization", value: "Bearer \(token)") }
+        return request
+    }
+
+    /// What the node said, in its own words.
+    private func failure(_ status: HTTPResponseStatus, _ body: [UInt8]) -> CommandFailure {
+        struct Body: Decodable {
+            struct Failure: Decodable {
+                var code: String
+                var message: String
+                var hint: String
+                var accepted: MeshError.Accepted
+            }
+
+            var error: Failure
+        }
+        guard let error = try? JSONDecoder().decode(Body.self, from: Data(body)).error else {
+            return CommandFailure("\(self.address.description) answers \(status.code) \(status.reasonPhrase)")
+        }
+        var message = printable(error.message)
+        switch error.accepted {
+        case .yes: message += " (the message is accepted and will be processed)"
+        case .unknown: message += " (whether the message was accepted is unknown)"
+        case .no: break
+        }
+        let code = MeshError.Code(rawValue: error.code)
+        return CommandFailure(message, hint: printable(error.hint), status: code.map(ExitStatus.init) ?? .failed)
+    }
+
+    private func failure(_ error: any Error, _ timeout: Duration) -> any Error {
+        switch error {
+        case is CommandFailure, is CancellationError: return error
+        case let error as HTTPClientError where error == .deadlineExceeded || error == .readTimeout:
+            return CommandFailure(
+                "\(self.address.description) did not answer within \(timeout)", hint: "allow more with --timeout",
+                status: .timedOut)
+        case is NIOTooManyBytesError:
+            return CommandFailure("the answer has more than \(Self.answerBytesMax) bytes")
+        default:
+            return CommandFailure(
+                "no node answers at \(self.address.description)",
+                hint: "start one with 'meshnode start', or name its data folder with --data or its URL with --node",
+                status: .unreachable)
+        }
+    }
+}
+
+/// Takes a stream of server-sent events apart (WHATWG HTML, 9.2.6); comments are dropped.
+package struct EventParser: Sendable {
+    package struct Event: Hashable, Sendable {
+        package var kind: String
+        package var data: [UInt8]
+    }
+
+    static let lineBytesMax = 1 << 20
+
+    private var line: [UInt8] = []
+    private var kind = ""
+    private var data: [UInt8] = []
+
+    package init() {}
+
+    package mutating func feed(_ bytes: some Sequence<UInt8>) throws -> [Event] {
+        var events: [Event] = []
+        for byte in bytes {
+            guard byte == UInt8(ascii: "\n") else {
+                guard self.line.count < Self.lineBytesMax else {
+                    throw CommandFailure("a line of the event stream is too long")
+                }
+                self.line.append(byte)
+                continue
+            }
+            if let event = self.endLine() { events.append(event) }
+            self.line.removeAll(keepingCapacity: true)
+        }
+        return events
+    }
+
+    private mutating func endLine() -> Event? {
+        if self.line.last == UInt8(ascii: "\r") { self.line.removeLast() }
+        guard !self.line.isEmpty else {
+            defer { (self.kind, self.data) = ("", []) }
+            return self.data.isEmpty ? nil : Event(kind: self.kind, data: self.data)
+        }
+        let colon = self.line.firstIndex(of: UInt8(ascii: ":")) ?? self.line.endIndex
+        var value = self.line[colon...].dropFirst()
+        if value.first == UInt8(ascii: " ") { value = value.dropFirst() }
+        switch String(decoding: self.line[..<colon], as: UTF8.self) {
+        case "event": self.kind = String(decoding: value, as: UTF8.self)
+        case "data": self.data += value
+        default: break
+        }
+        return nil
+    }
+}

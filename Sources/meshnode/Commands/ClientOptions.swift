@@ -1,0 +1,55 @@
+internal import ArgumentParser
+internal import FoundationEssentials
+
+enum OutputFormat: String, ExpressibleByArgument, CaseIterable { case table, json }
+
+struct OutputOptions: ParsableArguments {
+    @Option(name: [.customShort("o"), .long], help: "How to print: a table for people, or JSON for programs.")
+    var format = OutputFormat.table
+}
+
+/// Which node a command talks to; for every command but `start`.
+struct ClientOptions: ParsableArguments {
+    @Option(
+        help: ArgumentHelp("A node's HTTP address; default the socket in the data folder.", valueName: "URL"))
+    var node: String?
+
+    @Option(
+        name: .customLong("data-dir"),
+        help: ArgumentHelp("The data folder of a node on this machine (or MESHNODE_DATA).", valueName: "DIR"))
+    var dataFolder: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "File with the node's admin token, for --node; default MESHNODE_ADMIN_TOKEN or DIR/admin.token.",
+            valueName: "FILE"))
+    var tokenFile: String?
+
+    @OptionGroup var output: OutputOptions
+}
+
+/// `--data` where it names the folder; `send` and `call` have another `--data`.
+struct FolderOptions: ParsableArguments {
+    @Option(name: .customLong("data"), help: ArgumentHelp("The same as --data-dir.", valueName: "DIR"))
+    var dataFolder: String?
+}
+
+/// A command that asks a node.
+protocol ClientCommand: AsyncParsableCommand {
+    var client: ClientOptions { get }
+    var folder: FolderOptions { get }
+}
+
+extension ClientCommand {
+    var isJSON: Bool { self.client.output.format == .json }
+
+    func withNode<Result>(_ body: (NodeClient) async throws -> Result) async throws -> Result {
+        let address = try NodeAddress(
+            node: self.client.node, data: self.folder.dataFolder ?? self.client.dataFolder,
+            tokenFile: self.client.tokenFile, environment: ProcessInfo.processInfo.environment)
+        return try await NodeClient.with(address, body)
+    }
+
+    /// What the node answered, for programs; the keys are the node's.
+    func printAnswer(_ bytes: [UInt8]) { printRaw(bytes.last == UInt8(ascii: "\n") ? bytes : bytes + [0x0A]) }
+}

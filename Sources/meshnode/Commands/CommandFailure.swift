@@ -1,0 +1,65 @@
+internal import ArgumentParser
+internal import MeshCore
+
+/// How a command ends; `docs/cli.md` promises these numbers to scripts.
+package enum ExitStatus: Int32, Sendable, CaseIterable {
+    case success = 0
+    case failed = 1
+    case usage = 2
+    case unreachable = 3
+    case notFound = 4
+    case timedOut = 5
+
+    init(_ code: MeshError.Code) {
+        switch code {
+        case .notFound: self = .notFound
+        case .deadlineExceeded: self = .timedOut
+        default: self = .failed
+        }
+    }
+}
+
+/// One clear line, the mend, and the status to end with.
+struct CommandFailure: Error, Sendable {
+    var message: String
+    var hint: String
+    var status: ExitStatus
+
+    init(_ message: String, hint: String = "", status: ExitStatus = .failed) {
+        self.message = message
+        self.hint = hint
+        self.status = status
+    }
+
+    init(_ error: MeshError, status: ExitStatus? = nil) {
+        self.init(error.message, hint: error.hint, status: status ?? ExitStatus(error.code))
+    }
+}
+
+extension Meshnode {
+    /// Says on standard error what went wrong, never as a dump of a Swift value, and tells how to end.
+    static func report(_ error: any Error) -> ExitStatus {
+        switch error {
+        case let failure as CommandFailure: return self.say(failure)
+        case let error as MeshError: return self.say(CommandFailure(error))
+        case let error as InvalidValue: return self.say(CommandFailure(error.description, status: .usage))
+        case is CancellationError: return self.say(CommandFailure("interrupted"))
+        default: break
+        }
+        let text = self.fullMessage(for: error)
+        switch self.exitCode(for: error) {
+        case .success:  // --help, --version and the like
+            printLine(text)
+            return .success
+        case .validationFailure:
+            warn(raw: text)
+            return .usage
+        default: return self.say(CommandFailure("\(error)"))
+        }
+    }
+
+    private static func say(_ failure: CommandFailure) -> ExitStatus {
+        warn(raw: "meshnode: " + failure.message + (failure.hint.isEmpty ? "" : "\n  " + failure.hint))
+        return failure.status
+    }
+}

@@ -1,0 +1,78 @@
+internal import ArgumentParser
+internal import FoundationEssentials
+internal import MeshCore
+internal import MeshRuntime
+
+private struct Definitions: Codable { var definitions: [DefinitionView] }
+
+struct ApplyCommand: ClientCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "apply", abstract: "Create or change definitions from YAML or JSON: all of them or none.")
+
+    @OptionGroup var client: ClientOptions
+    @OptionGroup var folder: FolderOptions
+    @Option(name: .shortAndLong, help: ArgumentHelp("The definitions; - is standard input.", valueName: "FILE"))
+    var file: String
+
+    func run() async throws {
+        let bytes = try readInput(self.file, limit: DocumentParser.bytesMax)
+        // Read here first: a mistake names the file, and no node is needed to find it.
+        do { _ = try DefinitionReader.read(bytes) } catch {
+            throw CommandFailure(
+                "\(self.file == "-" ? "standard input" : self.file): \(error.message)", hint: error.hint)
+        }
+        try await self.withNode { node in
+            let (view, answer) = try await node.decoded(
+                Definitions.self, "/v1/definitions", method: "POST", body: bytes)
+            if self.isJSON { return self.printAnswer(answer) }
+            for definition in view.definitions { printLine(printable("\(definition.name) \(definition.change)")) }
+        }
+    }
+}
+
+struct GetCommand: ClientCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "get", abstract: "List the definitions, or print one as it was applied.")
+
+    @OptionGroup var client: ClientOptions
+    @OptionGroup var folder: FolderOptions
+    @Argument(help: "The name of a definition.") var name: String?
+
+    func run() async throws {
+        try await self.withNode { node in
+            if let name = self.name {
+                let (view, bytes) = try await node.decoded(
+                    DefinitionView.self, "/v1/definitions/\(percentEncoded(name))")
+                if self.isJSON { return self.printAnswer(bytes) }
+                return printRaw(Array((view.source.hasSuffix("\n") ? view.source : view.source + "\n").utf8))
+            }
+            let (view, bytes) = try await node.decoded(Definitions.self, "/v1/definitions")
+            if self.isJSON { return self.printAnswer(bytes) }
+            var table = Table([
+                .flexible("NAME", min: 12), .flexible("PATH", min: 20), .right("VERSION"),
+                .flexible("APPLIED AT", min: 8),
+            ])
+            for definition in view.definitions {
+                table.add([definition.name, definition.path, String(definition.version), definition.origin])
+            }
+            printLine(table.text(width: Terminal.width, color: Terminal.hasColor))
+        }
+    }
+}
+
+struct DeleteCommand: ClientCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "delete", abstract: "Delete a definition; its actors stop answering.")
+
+    @OptionGroup var client: ClientOptions
+    @OptionGroup var folder: FolderOptions
+    @Argument(help: "The name of the definition.") var name: String
+
+    func run() async throws {
+        try await self.withNode { node in
+            _ = try await node.request("DELETE", "/v1/definitions/\(percentEncoded(self.name))")
+            if self.isJSON { return try printJSON(["name": self.name, "change": "deleted"]) }
+            printLine(printable("\(self.name) deleted"))
+        }
+    }
+}

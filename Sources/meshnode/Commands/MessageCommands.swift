@@ -1,0 +1,128 @@
+internal import ArgumentParser
+internal import FoundationEssentials
+internal import MeshCore
+internal import MeshGateway
+internal import MeshRuntime
+
+/// What `send` and `call` have in common: a path, a body and how to deliver it.
+struct MessageOptions: ParsableArguments {
+    static let bodyBytesMax = 1 << 20
+
+    @Argument(help: "The actor's path, such as /text/wordcount/a.") var path: String
+    @Argument(help: ArgumentHelp("Reads the body from standard input.", valueName: "-")) var standardInput: String?
+
+    @Option(help: ArgumentHelp("The body itself, such as '{\"add\":1}'.", valueName: "JSON")) var data: String?
+    @Option(help: ArgumentHelp("A file that is the body; - is standard input.", valueName: "FILE")) var file: String?
+    @Option(help: ArgumentHelp("How long it may take, such as 500ms or 30s.", valueName: "DURATION"))
+    var timeout: String?
+    @Option(help: ArgumentHelp("The same key and body are processed once.", valueName: "KEY"))
+    var idempotencyKey: String?
+    @Option(help: "durable survives crashes; ephemeral is faster and may be lost.") var delivery: Delivery = .durable
+
+    func validate() throws {
+        let sources = [self.data, self.file, self.standardInput].compactMap { $0 }
+        guard sources.count <= 1 else { throw ValidationError("give one of --data, --file and -") }
+        guard self.standardInput ?? "-" == "-" else {
+            throw ValidationError("unexpected '\(self.standardInput ?? "")'; the body comes with --data, --file or -")
+        }
+    }
+
+    func checkedPath() throws -> ActorPath {
+        do { return try ActorPath(self.path) } catch {
+            throw CommandFailure(
+                error.description, hint: "a path is such as /text/wordcount/a; encode other characters as %20",
+                status: .usage)
+        }
+    }
+
+    func body() throws -> [UInt8] {
+        if let data = self.data { return Array(data.utf8) }
+        guard let file = self.file ?? self.standardInput else { return [] }
+        return try readInput(file, limit: Self.bodyBytesMax)
+    }
+
+    func checkedTimeout(default standard: Duration) throws -> Duration {
+        guard let text = self.timeout else { return standard }
+        do { return try Duration(parsing: text) } catch {
+            throw CommandFailure("--timeout: \(error)", status: .usage)
+        }
+    }
+
+    func headers(_ timeout: Duration, _ body: [UInt8]) -> [(String, String)] {
+        var headers = [
+            ("Meshnode-Deadline-Ms", String(timeout.nanoseconds / 1_000_000)),
+            ("Meshnode-Delivery", self.delivery.rawValue),
+            ("Content-Type", isJSON(body) ? "application/json" : "application/octet-stream"),
+        ]
+        if let key = self.idempotencyKey { headers.append(("Idempotency-Key", key)) }
+        return headers
+    }
+}
+
+extension Delivery: ExpressibleByArgument {}
+
+/// What the node may need beyond the deadline it was given, to say that the deadline has passed.
+private let answerTime = Duration.seconds(3)
+
+struct SendCommand: ClientCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "send", abstract: "Send a message to an actor; returns when it is durable.",
+        discussion: "The data folder is named with --data-dir here, since --data is the body.")
+
+    @OptionGroup var message: MessageOptions
+    @OptionGroup var client: ClientOptions
+    var folder: FolderOptions { FolderOptions() }
+
+    func run() async throws {
+        let (path, body) = (try self.message.checkedPath(), try self.message.body())
+        let timeout = try self.message.checkedTimeout(default: .seconds(10))
+        try await self.withNode { node in
+            let answer = try await node.request(
+                "POST", "/v1/send\(path)", headers: self.message.headers(timeout, body), body: body,
+                timeout: timeout + answerTime)
+            if self.isJSON { return self.printAnswer(answer.body) }
+            let receipt = try JSONDecoder().decode(MessageReceipt.self, from: Data(answer.body))
+            printLine(receipt.id)
+        }
+    }
+}
+
+struct CallCommand: ClientCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "call", abstract: "Send a message to an actor and print its reply.",
+        discussion: "The data folder is named with --data-dir here, since --data is the body.")
+
+    @OptionGroup var message: MessageOptions
+    @OptionGroup var client: ClientOptions
+    var folder: FolderOptions { FolderOptions() }
+
+    func run() async throws {
+        let (path, body) = (try self.message.checkedPath(), try self.message.body())
+        let timeout = try self.message.checkedTimeout(default: .seconds(30))
+        try await self.withNode { node in
+            let answer = try await node.request(
+                "POST", "/v1/call\(path)", headers: self.message.headers(timeout, body), body: body,
+                timeout: timeout + answerTime)
+            guard self.isJSON else { return self.printReply(answer.body) }
+            printRaw(
+                Array("{\"id\":\"\(answer.messageID)\",\"reply\":".utf8) + self.embedded(answer.body)
+                    + Array("}\n".utf8))
+        }
+    }
+
+    /// As it came; a newline only after JSON, where it changes nothing, and for eyes.
+    private func printReply(_ body: [UInt8]) {
+        let needsNewline = body.last != 0x0A && (MeshGateway.isJSON(body) || Terminal.isInteractive)
+        printRaw(needsNewline ? body + [0x0A] : body)
+    }
+
+    /// JSON as it is, text as a string, other bytes in base64 under a name that says so.
+    private func embedded(_ body: [UInt8]) -> [UInt8] {
+        if MeshGateway.isJSON(body) { return body }
+        let encoder = JSONEncoder()
+        guard let text = String(validating: body, as: UTF8.self) else {
+            return Array("{\"base64\":\"\(Data(body).base64EncodedString())\"}".utf8)
+        }
+        return (try? encoder.encode(text)).map { Array($0) } ?? []
+    }
+}

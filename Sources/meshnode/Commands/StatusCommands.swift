@@ -1,0 +1,118 @@
+internal import ArgumentParser
+internal import MeshRuntime
+
+struct StatusCommand: ClientCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "status", abstract: "Show the mesh, this node, and every member.")
+
+    @OptionGroup var client: ClientOptions
+    @OptionGroup var folder: FolderOptions
+    @Flag(help: "Show it again every second until interrupted.") var watch = false
+    @Option(help: ArgumentHelp("Tell the story of one member instead.", valueName: "NODE")) var why: String?
+
+    func validate() throws {
+        guard !(self.watch && self.why != nil) else { throw ValidationError("--watch and --why exclude each other") }
+    }
+
+    func run() async throws {
+        try await self.withNode { node in
+            if let name = self.why {
+                let (view, bytes) = try await node.decoded(
+                    WhyView.self, "/v1/members/\(percentEncoded(name))/why")
+                if self.isJSON { return self.printAnswer(bytes) }
+                return printLine(StatusText.why(view, width: Terminal.width, color: Terminal.hasColor))
+            }
+            repeat { try await self.show(node) } while try await self.shouldRepeat()
+        }
+    }
+
+    private func show(_ node: NodeClient) async throws {
+        do {
+            let (view, bytes) = try await node.decoded(StatusView.self, "/v1/status")
+            if self.isJSON { return self.printAnswer(bytes) }
+            self.clear()
+            printLine(StatusText.status(view, width: Terminal.width, color: Terminal.hasColor))
+        } catch let failure as CommandFailure where self.watch && failure.status == .unreachable {
+            // A watcher outlives the restart of its node.
+            self.clear()
+            printLine(failure.message)
+        }
+    }
+
+    private func clear() {
+        if self.watch, Terminal.isInteractive { printRaw(Array("\u{1B}[H\u{1B}[2J".utf8)) }
+    }
+
+    private func shouldRepeat() async throws -> Bool {
+        guard self.watch else { return false }
+        try await Task.sleep(for: .seconds(1))
+        return true
+    }
+}
+
+struct MembersCommand: ClientCommand {
+    static let configuration = CommandConfiguration(commandName: "members", abstract: "List the members of the mesh.")
+
+    @OptionGroup var client: ClientOptions
+    @OptionGroup var folder: FolderOptions
+
+    private struct Members: Decodable { var members: [MemberView] }
+
+    func run() async throws {
+        try await self.withNode { node in
+            let (view, bytes) = try await node.decoded(Members.self, "/v1/members")
+            if self.isJSON { return self.printAnswer(bytes) }
+            printLine(StatusText.members(view.members, width: Terminal.width, color: Terminal.hasColor))
+        }
+    }
+}
+
+struct ActorsCommand: ClientCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "actors", abstract: "List actors that have a mailbox or an activation.")
+
+    @OptionGroup var client: ClientOptions
+    @OptionGroup var folder: FolderOptions
+    @Argument(help: "Only paths that begin so, such as /text/.") var prefix = ""
+
+    func run() async throws {
+        try await self.withNode { node in
+            let (view, bytes) = try await node.decoded(
+                ActorsView.self, "/v1/actors?prefix=\(percentEncoded(self.prefix))")
+            if self.isJSON { return self.printAnswer(bytes) }
+            var table = Table([
+                .flexible("PATH", min: 24), .flexible("NODE", min: 8), .flexible("DEFINITION", min: 8), .left("STATE"),
+                .right("DEPTH"), .right("PROCESSED"),
+            ])
+            for actor in view.actors {
+                table.add(
+                    [
+                        actor.path, actor.node, Human.text(actor.definition), actor.state, String(actor.depth),
+                        String(actor.processed),
+                    ], styles: [3: Style(state: actor.state)])
+            }
+            printLine(table.text(width: Terminal.width, color: Terminal.hasColor))
+            if !view.missing.isEmpty {
+                warn(
+                    "no answer in time from \(printable(view.missing.joined(separator: ", "))): their actors are missing"
+                )
+            }
+        }
+    }
+}
+
+struct LeaveCommand: ClientCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "leave", abstract: "Make the node leave the mesh and end its daemon.")
+
+    @OptionGroup var client: ClientOptions
+    @OptionGroup var folder: FolderOptions
+
+    func run() async throws {
+        try await self.withNode { node in
+            let answer = try await node.request("POST", "/v1/leave", timeout: .seconds(60))
+            if self.isJSON { return self.printAnswer(answer.body) }
+            printLine("left the mesh")
+        }
+    }
+}

@@ -1,0 +1,68 @@
+package import MeshRuntime
+
+/// What `status`, `members` and `status --why` print for people.
+package enum StatusText {
+    /// The mesh in one line, this node in another, its warnings, then the members.
+    package static func status(_ status: StatusView, width: Int?, color: Bool) -> String {
+        let (mesh, node) = (status.mesh, status.node)
+        let counts = mesh.members
+        let health = Style(state: mesh.health).applied(to: printable(mesh.health), color: color)
+        let state = Style(state: node.state).applied(to: printable(node.state), color: color)
+        let meshName = mesh.name.isEmpty ? String(mesh.id.prefix(8)) : "\(mesh.name) (\(mesh.id.prefix(8)))"
+        var lines = [
+            "mesh \(printable(meshName)) is \(health): \(counts.alive) alive, \(counts.suspect) suspect, "
+                + "\(counts.dead) dead, \(counts.left) left",
+            "node \(printable(node.name)) (\(node.id.prefix(8))) is \(state), up "
+                + "\(Human.duration(seconds: node.uptime_s)), mesh \(printable(node.address)), "
+                + "http \(printable(node.http ?? "none"))"
+                + (node.local_health == 0 ? "" : ", local health \(node.local_health) of 7"),
+        ]
+        lines += node.warnings.map { Style.warning.applied(to: "warning: " + printable($0), color: color) }
+        return lines.joined(separator: "\n") + "\n\n" + self.members(status.members, width: width, color: color)
+    }
+
+    package static func members(_ members: [MemberView], width: Int?, color: Bool) -> String {
+        var table = Table([
+            .flexible("NAME", min: 8), .left("ID"), .flexible("ADDRESS", min: 15), .left("STATE"), .right("SINCE"),
+            .right("INC"), .right("RTT"), .flexible("ZONE", min: 4), .flexible("VERSION", min: 5), .right("ACTORS"),
+            .right("DEPTH"), .flexible("CAPABILITIES", min: 8),
+        ])
+        for member in members {
+            table.add(
+                [
+                    Human.text(member.name), String(member.id.prefix(8)), member.address, member.state,
+                    Human.duration(seconds: member.since_s), String(member.incarnation),
+                    Human.milliseconds(member.rtt_ms), Human.text(member.zone), Human.text(member.version),
+                    Human.count(member.actors), Human.count(member.mailbox_depth), Human.labels(member.capabilities),
+                ], styles: [3: Style(state: member.state)])
+        }
+        return table.text(width: width, color: color)
+    }
+
+    package static func why(_ why: WhyView, width: Int?, color: Bool) -> String {
+        let member = why.member
+        let state = Style(state: member.state).applied(to: printable(member.state), color: color)
+        var lines = [
+            "\(printable(member.name)) (\(member.id.prefix(8))) at \(printable(member.address)) is \(state) since "
+                + "\(Human.duration(seconds: member.since_s)), incarnation \(member.incarnation), boot "
+                + "\(member.boot_epoch)"
+        ]
+        guard !why.changes.isEmpty else { return lines[0] + "\nno change is remembered" }
+        var table = Table([
+            .right("AGO"), .left("CHANGE"), .left("CAUSE"), .right("INC"), .right("BOOT"), .flexible("ACCUSER", min: 8),
+            .flexible("CONFIRMED BY", min: 12), .right("HEALTH"), .flexible("LAST ROUND TRIPS", min: 16),
+        ])
+        for change in why.changes {
+            table.add([
+                Human.duration(seconds: change.seconds_ago), (change.from.map { "\($0) -> " } ?? "") + change.to,
+                change.cause, String(change.incarnation), String(change.boot_epoch), change.accuser ?? "-",
+                change.confirmations.isEmpty ? "-" : change.confirmations.joined(separator: ","),
+                String(change.local_health),
+                change.round_trips_ms.isEmpty
+                    ? "-" : change.round_trips_ms.map { Human.milliseconds($0) }.joined(separator: " "),
+            ])
+        }
+        lines.append(table.text(width: width, color: color))
+        return lines.joined(separator: "\n\n")
+    }
+}
