@@ -40,13 +40,11 @@ struct GatewayFixture: Sendable {
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(at: folder) }
         let socket = folder.appendingPathComponent("api.sock").path
-        var logger = Logger(label: "test")
-        logger.logLevel = .critical
         let gateway = HTTPGateway(
             control: node,
             listeners: [
                 .init(.unix(path: socket), token: nil), .init(.tcp(host: "127.0.0.1", port: 0), token: Self.token),
-            ], definitions: definitions, metrics: metrics, limits: limits, logger: logger)
+            ], definitions: definitions, metrics: metrics, limits: limits, logger: .silent)
         let (bound, continuation) = AsyncStream.makeStream(of: [HTTPGateway.Address].self)
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask {
@@ -92,5 +90,13 @@ struct GatewayFixture: Sendable {
             status: Int(response.status.code),
             headers: Dictionary(response.headers.map { ($0.name.lowercased(), $0.value) }, uniquingKeysWith: { $1 }),
             body: String(buffer: bytes))
+    }
+}
+
+extension Logger {
+    static var silent: Logger {
+        var logger = Logger(label: "test")
+        logger.logLevel = .critical
+        return logger
     }
 }

@@ -8,7 +8,7 @@ import Testing
 struct RoutesTests {
     @Test("status answers the node's view, on TCP with the token and on the socket without")
     func status() async throws {
-        try await GatewayFixture.run { gateway in
+        try await GatewayFixture.run { gateway async throws in
             for answer in [
                 try await gateway.request("GET", "/v1/status"), try await gateway.local("GET", "/v1/status"),
             ] {
@@ -23,7 +23,7 @@ struct RoutesTests {
 
     @Test("members and why answer from the same view; an unknown member is not found")
     func members() async throws {
-        try await GatewayFixture.run { gateway in
+        try await GatewayFixture.run { gateway async throws in
             let members = try await gateway.request("GET", "/v1/members")
             #expect(members.status == 200)
             #expect(members.body.hasPrefix(#"{"members":[{"#))
@@ -37,7 +37,7 @@ struct RoutesTests {
 
     @Test("actors takes a percent-encoded prefix and refuses parameters it does not know")
     func actors() async throws {
-        try await GatewayFixture.run { gateway in
+        try await GatewayFixture.run { gateway async throws in
             let answer = try await gateway.request("GET", "/v1/actors?prefix=%2Ftext%2Fa%2Bb")
             #expect(answer.status == 200)
             #expect(answer.body.contains(#""missing":["two"]"#))
@@ -50,7 +50,7 @@ struct RoutesTests {
 
     @Test("send is 202 with the id and the path; headers reach the node")
     func send() async throws {
-        try await GatewayFixture.run { gateway in
+        try await GatewayFixture.run { gateway async throws in
             let answer = try await gateway.request(
                 "POST", "/v1/send/text/wordcount/a%2Fb%20c", body: Array("hello".utf8),
                 headers: [
@@ -75,7 +75,7 @@ struct RoutesTests {
         "call is 200 with the reply as body, JSON only where it is JSON",
         arguments: [(#"{"n":1}"#, "application/json"), ("{'n':1}", "application/octet-stream")])
     func call(reply: String, type: String) async throws {
-        try await GatewayFixture.run { gateway in
+        try await GatewayFixture.run { gateway async throws in
             gateway.node.with { $0.reply = Array(reply.utf8) }
             let answer = try await gateway.request("POST", "/v1/call/meshnode/echo/x", body: Array("hi".utf8))
             #expect(answer.status == 200)
@@ -87,7 +87,7 @@ struct RoutesTests {
 
     @Test("a message needs no body, and defaults are durable without a key")
     func emptyMessage() async throws {
-        try await GatewayFixture.run { gateway in
+        try await GatewayFixture.run { gateway async throws in
             #expect(try await gateway.request("POST", "/v1/send/a").status == 202)
             let sent = try #require(gateway.node.with { $0.sent.first })
             #expect(sent.body.isEmpty)
@@ -107,7 +107,7 @@ struct RoutesTests {
                 guard bytes == Array("yaml".utf8) else { throw MeshError(.invalidArgument, "line 1, column 1: no") }
                 return [definition]
             },
-            { gateway in
+            { gateway async throws in
                 let refused = try await gateway.request("POST", "/v1/definitions", body: Array("other".utf8))
                 #expect(refused.status == 400)
                 #expect(refused.error?["message"] == "line 1, column 1: no")
@@ -138,7 +138,7 @@ struct RoutesTests {
             ("{", 400), (#"{"name":""}"#, 400), (#"{"name":"a","payload":"b","payload_base64":"AAE="}"#, 400),
             (#"{"name":"a","payload":"\#(large)"}"#, 413),
         ]
-        try await GatewayFixture.run { gateway in
+        try await GatewayFixture.run { gateway async throws in
             for (body, status) in cases {
                 let answer = try await gateway.request("POST", "/v1/events", body: Array(body.utf8))
                 #expect(answer.status == status, "\(body)")
@@ -149,7 +149,7 @@ struct RoutesTests {
 
     @Test("leave reaches the node")
     func leave() async throws {
-        try await GatewayFixture.run { gateway in
+        try await GatewayFixture.run { gateway async throws in
             let answer = try await gateway.request("POST", "/v1/leave")
             #expect(answer.status == 200)
             #expect(gateway.node.with { $0.hasLeft })
@@ -158,7 +158,7 @@ struct RoutesTests {
 
     @Test("health is open; readiness is 503 until the node is ready")
     func probes() async throws {
-        try await GatewayFixture.run { gateway in
+        try await GatewayFixture.run { gateway async throws in
             #expect(try await gateway.request("GET", "/healthz", token: nil).status == 200)
             #expect(try await gateway.request("GET", "/readyz", token: nil).status == 200)
             gateway.node.with { $0.status = ScriptedNode.status(state: "joining") }
@@ -171,7 +171,7 @@ struct RoutesTests {
 
     @Test("metrics count the requests by route and status")
     func metrics() async throws {
-        try await GatewayFixture.run { gateway in
+        try await GatewayFixture.run { gateway async throws in
             _ = try await gateway.request("GET", "/v1/status")
             _ = try await gateway.request("GET", "/nowhere")
             let answer = try await gateway.request("GET", "/metrics")
@@ -185,7 +185,7 @@ struct RoutesTests {
 
     @Test("HEAD answers as GET without the body")
     func head() async throws {
-        try await GatewayFixture.run { gateway in
+        try await GatewayFixture.run { gateway async throws in
             let answer = try await gateway.request("HEAD", "/v1/status")
             #expect(answer.status == 200)
             #expect(answer.body.isEmpty)
