@@ -1,7 +1,6 @@
 internal import ArgumentParser
 internal import FoundationEssentials
 internal import MeshCore
-internal import MeshGateway
 internal import MeshRuntime
 
 /// What `send` and `call` have in common: a path, a body and how to deliver it.
@@ -112,13 +111,13 @@ struct CallCommand: ClientCommand {
 
     /// As it came; a newline only after JSON, where it changes nothing, and for eyes.
     private func printReply(_ body: [UInt8]) {
-        let needsNewline = body.last != 0x0A && (MeshGateway.isJSON(body) || Terminal.isInteractive)
+        let needsNewline = body.last != 0x0A && (MeshCore.isJSON(body) || Terminal.isInteractive)
         printRaw(needsNewline ? body + [0x0A] : body)
     }
 
     /// JSON as it is, text as a string, other bytes in base64 under a name that says so.
     private func embedded(_ body: [UInt8]) -> [UInt8] {
-        if MeshGateway.isJSON(body) { return body }
+        if MeshCore.isJSON(body) { return body }
         let encoder = JSONEncoder()
         guard let text = String(validating: body, as: UTF8.self) else {
             return Array("{\"base64\":\"\(Data(body).base64EncodedString())\"}".utf8)

@@ -1,4 +1,4 @@
-internal import MeshGateway
+internal import MeshCore
 internal import Yams
 
 /// Text to documents, within bounds: the text comes from outside and may be made to hurt.
