@@ -1,8 +1,204 @@
+internal import Glibc
+internal import Logging
 internal import MeshCore
+internal import MeshGateway
+internal import MeshRuntime
+internal import MeshStorage
+internal import MeshTransport
+internal import MeshWorkers
+internal import Metrics
+internal import UnixSignals
 
-/// The daemon: network, storage, runtime and gateway put together.
-enum Daemon {
+/// The daemon: network, storage, runtime and gateway put together. Decides nothing that a part could decide.
+struct Daemon: Sendable {
+    /// For turns in flight when the node leaves.
+    private static let turnsGrace = Duration.seconds(10)
+
+    let configuration: NodeConfiguration
+    let folder: DataFolder
+    let mesh: MeshOfNode
+    let logger: Logger
+    let storage: RocksStorage
+    let network: MeshNetwork
+    let runtime: Runtime
+    let state: NodeState
+
+    /// Runs until a signal, `leave`, or an error ends it.
     static func run(_ configuration: NodeConfiguration) async throws {
-        throw MeshError(.unavailable, "the daemon is not wired yet")
+        let metrics = PrometheusRegistry()
+        MetricsSystem.bootstrap(metrics)
+        LoggingSystem.bootstrap { label in
+            LineLog(label: label, format: configuration.logFormat, logLevel: configuration.logLevel)
+        }
+        // A worker or a client that closes its end is an error to handle, not the end of the daemon.
+        signal(SIGPIPE, SIG_IGN)
+        let folder = try DataFolder(creating: configuration.data)
+        // Held until the process ends, before any socket is touched.
+        let lock = try folder.lock()
+        try folder.forgetAddresses()
+        let daemon = try Daemon(configuration, folder)
+        try await daemon.serve(metrics)
+        daemon.storage.close()
+        withExtendedLifetime(lock) {}
     }
+
+    private init(_ configuration: NodeConfiguration, _ folder: DataFolder) throws {
+        self.configuration = configuration
+        self.folder = folder
+        self.logger = Logger(label: "node")
+        let mesh = try MeshOfNode(settling: configuration, in: folder)
+        self.mesh = mesh
+        self.storage = try RocksStorage(directory: folder.database, node: mesh.identity.id)
+        self.state = NodeState(phase: mesh.plan == .create ? .ready : .joining)
+
+        var network = MeshNetwork.Configuration(
+            identity: mesh.identity, boot: mesh.boot, cluster: mesh.token.cluster, keys: MeshKeys(mesh.token),
+            name: configuration.name, bind: HostAndPort(configuration.bind),
+            membership: configuration.profile.membership)
+        network.zone = configuration.zone
+        network.tags = configuration.tags
+        network.version = Meshnode.version
+        network.advertise = configuration.advertise.map(HostAndPort.init)
+        self.network = MeshNetwork(network, logger: Logger(label: "network"))
+        self.runtime = Runtime(
+            directory: self.network,
+            ownership: RendezvousOwnership(
+                placement: Placement(cluster: mesh.token.cluster), directory: self.network),
+            storage: self.storage, handlers: ExecHandlers(logger: Logger(label: "worker")),
+            logger: Logger(label: "runtime")
+        ) { [state] name, change in
+            state.publish(.definition(name: name, change: change.rawValue))
+        }
+    }
+
+    // MARK: life
+
+    enum Occasion: Sendable {
+        case ended(String)
+        case done
+        case askedToLeave(String)
+    }
+
+    private func serve(_ metrics: PrometheusRegistry) async throws {
+        let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint)
+        try await self.runtime.load()
+        self.runtime.attach(self.network)
+        let addresses = try await self.network.start(handler: self.runtime)
+        let gateway = try self.gateway(metrics, addresses)
+        let (bound, whenBound) = AsyncStream.makeStream(of: [HTTPGateway.Address].self)
+
+        try await withThrowingTaskGroup(of: Occasion.self) { parts in
+            parts.addTask {
+                await self.network.run()
+                return .ended("the network")
+            }
+            parts.addTask {
+                await self.runtime.run()
+                return .ended("the runtime")
+            }
+            parts.addTask {
+                try await gateway.run { whenBound.yield($0) }
+                return .ended("the gateway")
+            }
+            parts.addTask {
+                for await listening in bound { return try await self.open(addresses, listening) }
+                return .done
+            }
+            parts.addTask { await self.followMembers() }
+            parts.addTask { await self.keepAdvertising() }
+            parts.addTask { await self.awaitWishToLeave() }
+            parts.addTask { await self.awaitSignal(signals) }
+            try await self.untilLeaving(&parts)
+            await self.depart()
+            parts.cancelAll()
+        }
+    }
+
+    private func untilLeaving(_ parts: inout ThrowingTaskGroup<Occasion, any Error>) async throws {
+        while let occasion = try await parts.next() {
+            switch occasion {
+            case .done: continue
+            case .askedToLeave(let reason):
+                self.logger.info("leaving", metadata: ["because": "\(reason)"])
+                return
+            case .ended(let part):
+                throw MeshError(.internalError, "\(part) ended by itself", hint: "the log says why")
+            }
+        }
+    }
+
+    /// In this order: nothing new is accepted, turns end, the mesh is told, the sockets close.
+    private func depart() async {
+        self.state.enter(.leaving)
+        await self.runtime.shutdown(grace: Self.turnsGrace)
+        await self.network.leave()
+        self.state.endEvents()
+    }
+
+    // MARK: parts
+
+    private func gateway(_ metrics: PrometheusRegistry, _ addresses: MeshNetwork.Addresses) throws -> HTTPGateway {
+        let admin = try self.folder.adminToken { randomBytes(32).map(hexadecimal).joined() }
+        var listeners = [HTTPGateway.Listener(.unix(path: self.folder.apiSocket), token: nil)]
+        if let http = self.configuration.http {
+            listeners.append(HTTPGateway.Listener(.tcp(host: http.host, port: http.port), token: admin))
+        }
+        let service = NodeService(
+            facts: NodeService.Facts(
+                cluster: self.mesh.token.cluster, id: self.mesh.identity.id, name: self.configuration.name,
+                boot: self.mesh.boot, address: addresses.advertised, started: .now()),
+            network: self.network, runtime: self.runtime, state: self.state)
+        return HTTPGateway(
+            control: service, listeners: listeners, definitions: DefinitionReader.read, metrics: metrics,
+            logger: Logger(label: "http"))
+    }
+
+    /// Everything is bound: says so, and enters the mesh.
+    private func open(
+        _ addresses: MeshNetwork.Addresses, _ listening: [HTTPGateway.Address]
+    ) async throws -> Occasion {
+        let http = listening.dropFirst().first.map { "http://\($0)" }
+        self.state.served(http: http)
+        try self.folder.save(addresses: Addresses(addresses, http: http, socket: self.folder.apiSocket).json)
+        if self.mesh.plan == .create { self.printInvitation(addresses.advertised) }
+        say(
+            "ready name=\(self.configuration.name) id=\(self.mesh.identity.id) mesh=\(addresses.advertised) "
+                + "http=\(http ?? "none") socket=\(self.folder.apiSocket)")
+        try await self.enterMesh()
+        return .done
+    }
+
+    private func printInvitation(_ address: Endpoint) {
+        say("created mesh \(self.mesh.token.cluster); on another machine, this adds a node:")
+        say("")
+        say("    MESHNODE_TOKEN=\(self.mesh.token.text) meshnode start --join \(address)")
+        say("")
+        say("'meshnode token' shows the token again. Whoever has it can join.")
+    }
+
+    private func awaitWishToLeave() async -> Occasion {
+        for await reason in self.state.leaveRequests { return .askedToLeave(reason) }
+        return .done
+    }
+
+    /// The first signal asks the node to leave; the second ends the process at once.
+    private func awaitSignal(_ signals: UnixSignalsSequence) async -> Occasion {
+        for await signal in signals {
+            if !self.state.askToLeave(because: "of \(signal)") { exit(1) }
+        }
+        return .done
+    }
+}
+
+/// One line on standard output, at once, also into a pipe.
+func say(_ line: String) {
+    let bytes = Array((line + "\n").utf8)
+    // Nobody could be told that standard output cannot be written.
+    _ = unsafe bytes.withUnsafeBytes { unsafe write(STDOUT_FILENO, $0.baseAddress, $0.count) }
+}
+
+private func hexadecimal(_ byte: UInt8) -> String { (byte < 16 ? "0" : "") + String(byte, radix: 16) }
+
+extension HostAndPort {
+    init(_ address: HostPort) { self.init(host: address.host, port: address.port) }
 }

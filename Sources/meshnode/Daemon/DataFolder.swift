@@ -108,7 +108,8 @@ struct DataFolder: Sendable {
 
     /// What is bound now is not yet known; what was bound once must not be read as if it were.
     func forgetAddresses() throws {
-        for stale in [self.path + "/addresses.json", self.apiSocket] where unsafe unlink(stale) != 0 && errno != ENOENT {
+        for stale in [self.path + "/addresses.json", self.apiSocket] where unsafe unlink(stale) != 0 && errno != ENOENT
+        {
             throw fileFailure("remove", stale)
         }
     }

@@ -1,0 +1,90 @@
+internal import DequeModule
+internal import MeshCore
+internal import Synchronization
+
+/// Lines from a program on their way to the turn that waits for one. Ends once, with a reason.
+final class AnswerQueue: Sendable {
+    enum End: Error, Sendable {
+        /// The program's answer is an error.
+        case refused(MeshError)
+        /// The program is gone or cannot be trusted any more.
+        case broken(String)
+    }
+
+    /// A program answers one message at a time; a few lines more are read before that is judged.
+    private static let linesMax = 8
+
+    private struct State {
+        var lines: Deque<[UInt8]> = []
+        var reason: String?
+        var waiter: CheckedContinuation<Void, Never>?
+    }
+
+    private let state = Mutex(State())
+
+    var reason: String? { self.state.withLock { $0.reason } }
+
+    /// False if nobody takes lines any more.
+    func offer(_ line: [UInt8]) -> Bool {
+        let (taken, waiter) = self.state.withLock { state in
+            guard state.reason == nil, state.lines.count < Self.linesMax else {
+                return (false, nil as CheckedContinuation<Void, Never>?)
+            }
+            state.lines.append(line)
+            return (true, state.waiter.take())
+        }
+        waiter?.resume()
+        return taken
+    }
+
+    /// The first reason stays.
+    func end(because reason: String) {
+        let waiter = self.state.withLock { state in
+            if state.reason == nil { state.reason = reason }
+            return state.waiter.take()
+        }
+        waiter?.resume()
+    }
+
+    /// Before a message is written, there is nothing to answer.
+    func requireEmpty() throws(End) {
+        let isEmpty = self.state.withLock { $0.lines.isEmpty }
+        guard isEmpty else { throw .broken("it wrote a line that nobody asked for") }
+    }
+
+    /// Throws lines away until the end, or until the task is cancelled.
+    func drain() async {
+        while true {
+            await self.ready()
+            let isOver = self.state.withLock { state in
+                state.lines.removeAll()
+                return state.reason != nil
+            }
+            if isOver || Task.isCancelled { return }
+        }
+    }
+
+    /// One consumer at a time. Lines that came before the end are given out first.
+    func next() async throws(End) -> [UInt8] {
+        await self.ready()
+        let (line, reason) = self.state.withLock { ($0.lines.popFirst(), $0.reason) }
+        if let line { return line }
+        throw .broken(reason ?? "its activation was ended")
+    }
+
+    /// Until there is a line, the end, or a cancellation.
+    private func ready() async {
+        await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                let isReady = self.state.withLock { state in
+                    if !state.lines.isEmpty || state.reason != nil || Task.isCancelled { return true }
+                    state.waiter = continuation
+                    return false
+                }
+                if isReady { continuation.resume() }
+            }
+        } onCancel: {
+            self.state.withLock { $0.waiter.take() }?.resume()
+        }
+    }
+}

@@ -1,0 +1,31 @@
+/// Cuts a stream of bytes into lines of bounded length; what is longer is cut short and says so.
+struct LineSplitter: Sendable {
+    struct Line: Hashable, Sendable {
+        /// Without the line break.
+        var bytes: [UInt8]
+        var isCut: Bool
+    }
+
+    private let lineBytesMax: Int
+    private var pending = Line(bytes: [], isCut: false)
+
+    init(lineBytesMax: Int) { self.lineBytesMax = lineBytesMax }
+
+    /// The lines that end in `bytes`.
+    mutating func add(_ bytes: RawSpan) -> [Line] {
+        var lines: [Line] = []
+        for index in bytes.byteOffsets {
+            let byte = unsafe bytes.unsafeLoad(fromUncheckedByteOffset: index, as: UInt8.self)
+            if byte == UInt8(ascii: "\n") {
+                if self.pending.bytes.last == UInt8(ascii: "\r") { self.pending.bytes.removeLast() }
+                lines.append(self.pending)
+                self.pending = Line(bytes: [], isCut: false)
+            } else if self.pending.bytes.count < self.lineBytesMax {
+                self.pending.bytes.append(byte)
+            } else {
+                self.pending.isCut = true
+            }
+        }
+        return lines
+    }
+}

@@ -1,0 +1,57 @@
+internal import MeshCore
+internal import MeshTransport
+
+/// Who this node is and which mesh it belongs to: what a start must know before it opens anything.
+struct MeshOfNode: Sendable {
+    let plan: JoiningPlan
+    let identity: NodeIdentity
+    let boot: Boot
+    let token: JoinToken
+
+    /// Decides, and writes what the node must still know after a crash.
+    init(settling configuration: NodeConfiguration, in folder: DataFolder) throws {
+        let kept = try folder.meshToken().map { try JoinToken(checking: $0, from: "\(folder.path)/mesh.token") }
+        let given = try configuration.token.map {
+            try JoinToken(checking: $0, from: configuration.tokenFile ?? "the token given")
+        }
+        self.plan = try JoiningPlan(
+            folderHasMesh: kept != nil, tokenGiven: given != nil, seedsGiven: !configuration.join.isEmpty,
+            sameMesh: kept?.cluster == given?.cluster)
+        self.identity = try folder.identity(mayCreate: kept == nil)
+        self.token = kept ?? given ?? MeshKeys.generate().token(cluster: .random())
+        if kept == nil { try folder.save(meshToken: self.token.text) }
+        self.boot = Boot(epoch: try folder.raiseBootEpoch(), nonce: randomUInt64())
+    }
+}
+
+extension JoinToken {
+    /// Names where the token came from, never the token.
+    fileprivate init(checking text: String, from source: String) throws {
+        do { try self.init(text) } catch {
+            throw MeshError(
+                .invalidArgument, "\(source): \(error)", hint: "print it again on a member with 'meshnode token'")
+        }
+    }
+}
+
+extension DataFolder {
+    /// A folder that belongs to a mesh has a key; to make another in its place would be to come back as a stranger.
+    fileprivate func identity(mayCreate: Bool) throws -> NodeIdentity {
+        if let bytes = try self.nodeKey() {
+            guard let identity = NodeIdentity(secretBytes: bytes) else {
+                throw MeshError(
+                    .internalError, "\(self.path)/node.key is damaged: it has \(bytes.count) bytes, not 32",
+                    hint: "restore it from a backup, or start over with an empty data folder")
+            }
+            return identity
+        }
+        guard mayCreate else {
+            throw MeshError(
+                .internalError, "\(self.path)/node.key is missing",
+                hint: "restore it from a backup, or start over with an empty data folder")
+        }
+        let identity = NodeIdentity.generate()
+        try self.save(nodeKey: identity.secretBytes)
+        return identity
+    }
+}

@@ -1,0 +1,148 @@
+internal import MeshCore
+internal import MeshRuntime
+internal import MeshTransport
+
+/// What the doors of this node can ask: the network for members, the runtime for actors.
+struct NodeService: NodeControl {
+    /// What does not change while the daemon runs.
+    struct Facts: Sendable {
+        var cluster: ClusterID
+        var id: NodeID
+        var name: String
+        var boot: Boot
+        var address: Endpoint
+        var started: Instant
+    }
+
+    enum Phase: String, Sendable { case joining, ready, leaving }
+
+    let facts: Facts
+    let network: MeshNetwork
+    let runtime: Runtime
+    let state: NodeState
+
+    // MARK: members
+
+    func status() async -> StatusView {
+        let now = Instant.now()
+        let members = await self.network.members()
+        let phase = self.state.phase
+        let load = self.runtime.load
+        var counts = MeshView.Counts()
+        for member in members { counts.add(member.state) }
+        let isDegraded = counts.suspect + counts.dead > 0
+        let views = members.map { MemberView($0, at: now) }.sorted {
+            ($0.id != self.facts.id.description ? 1 : 0, $0.name, $0.id)
+                < ($1.id != self.facts.id.description ? 1 : 0, $1.name, $1.id)
+        }
+        return StatusView(
+            mesh: MeshView(
+                id: self.facts.cluster.description, name: "mesh-" + self.facts.cluster.description.prefix(8),
+                health: phase == .joining ? "joining" : isDegraded ? "degraded" : "healthy", members: counts),
+            node: NodeView(
+                id: self.facts.id.description, name: self.facts.name, state: phase.rawValue,
+                version: Meshnode.version, address: self.facts.address.description, http: self.state.http,
+                boot_epoch: self.facts.boot.epoch, uptime_s: (now - self.facts.started).inSeconds,
+                local_health: Int(await self.network.localHealth()), actors: load.actors, mailbox_depth: load.depth,
+                refused: self.network.refused, warnings: await self.warnings(members)),
+            members: views)
+    }
+
+    func why(_ node: String) async throws -> WhyView {
+        let now = Instant.now()
+        let member = try await self.member(node)
+        let name = { (id: NodeID) in self.network.name(of: id) ?? id.description }
+        return WhyView(
+            member: MemberView(member, at: now),
+            changes: await self.network.why(member.description.id).map {
+                WhyView.Change($0, at: now, name: name)
+            })
+    }
+
+    /// By id, by name if only one has it, or by a prefix of the id of at least four digits that only one has.
+    private func member(_ text: String) async throws -> Member {
+        let members = await self.network.members()
+        if let member = members.first(where: { $0.description.id.description == text }) { return member }
+        let named = members.filter { $0.description.name == text }
+        // A node whose disk was wiped comes back under its name with another id; the old one is not meant.
+        let candidates = named.count > 1 ? named.filter { $0.state == .alive || $0.state == .suspect } : named
+        let matches =
+            candidates.isEmpty && text.utf8.count >= 4
+            ? members.filter { $0.description.id.description.hasPrefix(text) } : candidates
+        guard let member = matches.first else {
+            throw MeshError(.notFound, "no member is called '\(text)'", hint: "'meshnode members' lists them")
+        }
+        guard matches.count == 1 else {
+            throw MeshError(
+                .invalidArgument, "\(matches.count) members answer to '\(text)'", hint: "use the whole id of one")
+        }
+        return member
+    }
+
+    private func warnings(_ members: [Member]) async -> [String] {
+        var warnings = self.state.warnings
+        for member in members where member.state == .alive {
+            guard await self.network.why(member.description.id).last?.cause == .streamOnly else { continue }
+            warnings.append(
+                "UDP to \(member.description.name) at \(member.description.endpoint) is blocked while its stream works; "
+                    + "open UDP port \(member.description.endpoint.port)")
+        }
+        return warnings
+    }
+
+    // MARK: messages and definitions
+
+    func actors(prefix: String) async throws -> ActorsView { try await self.runtime.actors(prefix: prefix) }
+
+    func send(_ message: OutgoingMessage) async throws -> MessageReceipt {
+        try self.requireReady()
+        return try await self.runtime.send(message)
+    }
+
+    func call(_ message: OutgoingMessage) async throws -> MessageReply {
+        try self.requireReady()
+        return try await self.runtime.call(message)
+    }
+
+    /// A node that does not yet know the others would take messages that belong to them.
+    private func requireReady() throws {
+        switch self.state.phase {
+        case .ready: return
+        case .joining:
+            throw MeshError(
+                .unavailable, "this node has not joined its mesh yet", hint: "try again, or ask another member",
+                retryAfter: .seconds(1))
+        case .leaving:
+            throw MeshError(.unavailable, "this node is leaving", hint: "ask another member", retryAfter: .seconds(1))
+        }
+    }
+
+    func definitions() async -> [DefinitionView] { self.runtime.definitions() }
+
+    func apply(_ definitions: [ActorDefinition]) async throws -> [DefinitionView] {
+        try await self.runtime.apply(definitions)
+    }
+
+    func delete(definition name: String) async throws { try await self.runtime.delete(definition: name) }
+
+    // MARK: events and the end
+
+    func raise(event name: String, payload: [UInt8]) async throws {
+        try self.network.raise(event: name, payload: payload)
+    }
+
+    func events() -> AsyncStream<NodeEvent> { self.state.subscribe() }
+
+    func leave() async { self.state.askToLeave(because: "it was asked to over its API") }
+}
+
+extension MeshView.Counts {
+    fileprivate mutating func add(_ state: MemberState) {
+        switch state {
+        case .alive: self.alive += 1
+        case .suspect: self.suspect += 1
+        case .dead: self.dead += 1
+        case .left: self.left += 1
+        }
+    }
+}

@@ -1,0 +1,86 @@
+internal import MeshRuntime
+internal import Synchronization
+
+/// What the daemon's parts tell each other: the phase, warnings, subscribers of events, and the wish to leave.
+final class NodeState: Sendable {
+    /// Subscribers of events; each has a queue of its own.
+    static let subscribersMax = 256
+    /// Events a slow subscriber may lag behind before it loses the oldest.
+    static let eventsMax = 1024
+
+    private struct Contents {
+        var phase: NodeService.Phase
+        var http: String?
+        var isAskedToLeave = false
+        var warnings: [String] = []
+        var subscribers: [UInt64: AsyncStream<NodeEvent>.Continuation] = [:]
+        var nextSubscriber: UInt64 = 0
+    }
+
+    private let contents: Mutex<Contents>
+    /// Yields once, with the reason, when somebody asks the node to leave.
+    let leaveRequests: AsyncStream<String>
+    private let leaveRequested: AsyncStream<String>.Continuation
+
+    init(phase: NodeService.Phase) {
+        self.contents = Mutex(Contents(phase: phase))
+        (self.leaveRequests, self.leaveRequested) = AsyncStream.makeStream(bufferingPolicy: .bufferingOldest(1))
+    }
+
+    var phase: NodeService.Phase { self.contents.withLock { $0.phase } }
+    var http: String? { self.contents.withLock { $0.http } }
+    var warnings: [String] { self.contents.withLock { $0.warnings } }
+
+    /// Leaving is final: a join that succeeds late does not bring the node back.
+    func enter(_ phase: NodeService.Phase) {
+        self.contents.withLock { if $0.phase != .leaving { $0.phase = phase } }
+    }
+
+    func served(http: String?) { self.contents.withLock { $0.http = http } }
+
+    func warn(_ warning: String) {
+        self.contents.withLock { if !$0.warnings.contains(warning) { $0.warnings.append(warning) } }
+    }
+
+    /// True the first time.
+    @discardableResult
+    func askToLeave(because reason: String) -> Bool {
+        let isFirst = self.contents.withLock { contents in
+            defer { contents.isAskedToLeave = true }
+            return !contents.isAskedToLeave
+        }
+        if isFirst { self.leaveRequested.yield(reason) }
+        return isFirst
+    }
+
+    // MARK: events
+
+    func subscribe() -> AsyncStream<NodeEvent> {
+        let (stream, continuation) = AsyncStream.makeStream(
+            of: NodeEvent.self, bufferingPolicy: .bufferingNewest(Self.eventsMax))
+        let number = self.contents.withLock { contents -> UInt64? in
+            guard contents.subscribers.count < Self.subscribersMax, contents.phase != .leaving else { return nil }
+            contents.nextSubscriber += 1
+            contents.subscribers[contents.nextSubscriber] = continuation
+            return contents.nextSubscriber
+        }
+        guard let number else {
+            continuation.finish()
+            return stream
+        }
+        continuation.onTermination = { [weak self] _ in
+            self?.contents.withLock { _ = $0.subscribers.removeValue(forKey: number) }
+        }
+        return stream
+    }
+
+    func publish(_ event: NodeEvent) {
+        let subscribers = self.contents.withLock { Array($0.subscribers.values) }
+        for subscriber in subscribers { subscriber.yield(event) }
+    }
+
+    func endEvents() {
+        let subscribers = self.contents.withLock { Array($0.subscribers.values) }
+        for subscriber in subscribers { subscriber.finish() }
+    }
+}

@@ -1,0 +1,209 @@
+import Foundation
+import Glibc
+import Logging
+import MeshCore
+import MeshRuntime
+import MeshWorkers
+import Testing
+
+/// Real programs: what they may do wrong is their own affair, and the daemon lives on.
+@Suite("Programs as actors", .timeLimit(.minutes(2)))
+struct ExecHandlersTests {
+    private let handlers = ExecHandlers(logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+
+    /// Runs `bodies` through one activation of a program and returns what came of each.
+    private func converse(
+        _ command: [String], timeout: Duration = .seconds(20), environment: [Label] = [], directory: String? = nil,
+        _ bodies: [String]
+    ) async throws -> [Result<String, TurnFailure>] {
+        let definition = ActorDefinition(
+            name: "test", path: try PathPattern("/t/{key}"),
+            handler: .exec(
+                ActorDefinition.Exec(
+                    command: command, timeout: timeout, environment: environment, directory: directory)),
+            source: "")
+        let path = try ActorPath("/t/a")
+        var results: [Result<String, TurnFailure>] = []
+        try await self.handlers.withHandler(for: path, definition: definition) { handler in
+            var state = ActorState()
+            for (index, body) in bodies.enumerated() {
+                let message = Message(id: MessageID(high: 0, low: UInt64(index)), body: Array(body.utf8))
+                do throws(TurnFailure) {
+                    let reply = try await handler.handle(message, path: path, state: &state)
+                    results.append(.success(String(decoding: reply, as: UTF8.self)))
+                } catch {
+                    results.append(.failure(error))
+                    if case .crashed = error { return }
+                }
+            }
+        }
+        return results
+    }
+
+    private func python(_ body: String) -> [String] {
+        ["python3", "-u", "-c", "import sys, json, os, time\n" + body]
+    }
+
+    private func reason(_ results: [Result<String, TurnFailure>]) -> String {
+        guard case .failure(.crashed(let reason)) = results.last else { return "no crash: \(results)" }
+        return reason
+    }
+
+    @Test("a program answers message after message, and keeps what it knows")
+    func counts() async throws {
+        let program = self.python(
+            """
+            n = 0
+            for line in sys.stdin:
+                m = json.loads(line); n += m["body"]
+                print(json.dumps({"id": m["id"], "reply": {"sum": n, "path": m["path"]}}))
+            """)
+        let results = try await self.converse(program, ["1", "2", "39"])
+        #expect(try results.map { try $0.get() }.last == "{\"sum\": 42, \"path\": \"/t/a\"}")
+        #expect(results.count == 3)
+    }
+
+    @Test("an error of the program is an answer, and the program goes on")
+    func errors() async throws {
+        let program = self.python(
+            """
+            for line in sys.stdin:
+                m = json.loads(line)
+                if m["body"] == "bad": print(json.dumps({"id": m["id"], "error": {"code": "c", "message": "why"}}))
+                else: print(json.dumps({"id": m["id"], "reply": "ok"}))
+            """)
+        let results = try await self.converse(program, ["\"bad\"", "\"good\""])
+        guard case .failure(.refused(let error)) = results.first else {
+            Issue.record("\(results)")
+            return
+        }
+        #expect(error.message == "c: why")
+        #expect(try results.last?.get() == "\"ok\"")
+    }
+
+    @Test("a shell script will do")
+    func shell() async throws {
+        let script =
+            #"while read -r line; do id=$(printf %s "$line" | sed 's/.*"id":"\([0-9a-f]*\)".*/\1/'); echo "{\"id\":\"$id\",\"reply\":true}"; done"#
+        #expect(try await self.converse(["sh", "-c", script], ["{}"]).map { try $0.get() } == ["true"])
+    }
+
+    @Test("a program that hangs is killed when its time is over")
+    func hangs() async throws {
+        let results = try await self.converse(
+            self.python("time.sleep(600)"), timeout: .milliseconds(300), ["1"])
+        #expect(self.reason(results).contains("did not answer"))
+    }
+
+    @Test("a program that ignores SIGTERM and what it started are killed as well")
+    func stubborn() async throws {
+        let results = try await self.converse(
+            self.python(
+                """
+                import signal, subprocess
+                signal.signal(signal.SIGTERM, signal.SIG_IGN)
+                child = subprocess.Popen(["sleep", "600"])
+                for line in sys.stdin: print(json.dumps({"id": json.loads(line)["id"], "reply": [os.getpid(), child.pid]}))
+                while True: time.sleep(600)
+                """), ["1"])
+        let pids = try JSONDecoder().decode([Int32].self, from: Data(try #require(try results.first?.get()).utf8))
+        for pid in pids {
+            // The orphan is reaped by whoever adopts it, soon; a zombie runs no code.
+            let isGone = try await eventually { isDead(pid) }
+            #expect(isGone, "process \(pid) runs on")
+        }
+    }
+
+    @Test("a program that dies in its turn is a crash that says so")
+    func dies() async throws {
+        let results = try await self.converse(self.python("sys.stdin.readline(); sys.exit(3)"), ["1"])
+        #expect(self.reason(results).contains("it ended"))
+    }
+
+    @Test("garbage, another id, a line too long and a line too many are crashes with a reason")
+    func rules() async throws {
+        let answer = "m = json.loads(sys.stdin.readline()); "
+        let cases = [
+            ("print('hello')", "no JSON object"),
+            ("print(json.dumps({'id': 'x', 'reply': 1}))", "another message"),
+            ("print('x' * 3000000)", "more than"),
+        ]
+        for (act, expected) in cases {
+            let results = try await self.converse(self.python(answer + act + "; time.sleep(600)"), ["1"])
+            #expect(self.reason(results).contains(expected))
+        }
+        let chatty = try await self.converse(
+            self.python("[print('{}') for _ in range(100)]; time.sleep(600)"), ["1"])
+        #expect(self.reason(chatty).contains("nobody asked for") || self.reason(chatty).contains("another message"))
+    }
+
+    @Test("a flood on standard error does not hold up the answers")
+    func flood() async throws {
+        let program = self.python(
+            """
+            for line in sys.stdin:
+                sys.stderr.write("noise " * 200000 + "\\n" * 5000)
+                print(json.dumps({"id": json.loads(line)["id"], "reply": 1}))
+            """)
+        #expect(try await self.converse(program, ["1", "2", "3"]).map { try $0.get() } == ["1", "1", "1"])
+    }
+
+    @Test("a large body goes through whole")
+    func large() async throws {
+        let program = self.python(
+            """
+            for line in sys.stdin:
+                m = json.loads(line)
+                print(json.dumps({"id": m["id"], "reply": m["body"]}, ensure_ascii=False))
+            """)
+        let body = "\"" + String(repeating: "é", count: 400_000) + "\""
+        let reply = try await self.converse(program, [body]).first?.get()
+        #expect(try JSONDecoder().decode(String.self, from: Data(reply?.utf8 ?? "".utf8)).count == 400_000)
+    }
+
+    @Test("the environment is the daemon's, with what the definition adds, without the daemon's secrets")
+    func environment() async throws {
+        unsafe setenv("MESHNODE_TOKEN", "mesh1.secret", 1)
+        defer { unsafe unsetenv("MESHNODE_TOKEN") }
+        let program = self.python(
+            """
+            for line in sys.stdin:
+                e = os.environ
+                print(json.dumps({"id": json.loads(line)["id"], "reply": [e.get("COLOUR"), e.get("MESHNODE_TOKEN"), "PATH" in e, os.getcwd()]}))
+            """)
+        let reply = try await self.converse(program, environment: [Label("COLOUR", "red")], directory: "/usr", ["1"])
+        #expect(try reply.first?.get() == "[\"red\", null, true, \"/usr\"]")
+    }
+
+    @Test("a program that is not there is named, with the mend")
+    func missing() async throws {
+        let error = await #expect(throws: HandlerStartError.self) {
+            _ = try await self.converse(["no-such-program-here"], ["1"])
+        }
+        #expect(error?.message.contains("no-such-program-here") == true)
+        #expect(error?.hint.contains("spec.handler.exec.command") == true)
+    }
+
+    @Test("a folder that is not there is named")
+    func missingFolder() async throws {
+        let error = await #expect(throws: HandlerStartError.self) {
+            _ = try await self.converse(["cat"], directory: "/no/such/folder", ["1"])
+        }
+        #expect(error?.message.contains("/no/such/folder") == true)
+    }
+}
+
+private func isDead(_ pid: Int32) -> Bool {
+    guard let stat = try? String(contentsOfFile: "/proc/\(pid)/stat", encoding: .utf8) else { return true }
+    return stat.split(separator: ")").last?.split(separator: " ").first == "Z"
+}
+
+/// Whether a condition comes true before a deadline that no healthy run meets.
+private func eventually(_ condition: () -> Bool) async throws -> Bool {
+    let deadline = ContinuousClock.now + .seconds(20)
+    while ContinuousClock.now < deadline {
+        if condition() { return true }
+        try await Task.sleep(for: .milliseconds(5))
+    }
+    return false
+}
