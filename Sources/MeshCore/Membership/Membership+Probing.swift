@@ -138,8 +138,9 @@ extension Membership {
     }
 
     private mutating func failed(_ probe: Probe, at now: Instant, into effects: inout Effects) {
+        let isHard = self.hasHardEvidence(probe)
         // Lifeguard: helpers that did not even nack say that it is this node that does not hear.
-        self.worsenHealth(by: probe.helpers > 0 ? probe.helpers - probe.nacks : 1)
+        if !isHard { self.worsenHealth(by: probe.helpers > 0 ? probe.helpers - probe.nacks : 1) }
         let target = probe.target
         guard self.table[target].isLive, self.table[target].boot.epoch == probe.epoch else { return }
         if probe.answeredByStream {
@@ -147,8 +148,7 @@ extension Membership {
             self.table[target].flags.insert(.streamOnly)
             self.record(target, from: self.table[target].state, cause: .streamOnly, at: now, into: &effects)
         } else {
-            self.suspect(
-                target, by: self.local.id, hardEvidence: self.hasHardEvidence(probe), at: now, into: &effects)
+            self.suspect(target, by: self.local.id, hardEvidence: isHard, at: now, into: &effects)
         }
     }
 

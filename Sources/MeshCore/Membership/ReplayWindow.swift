@@ -2,18 +2,20 @@
 ///
 /// A packet is accepted once. What is older than the window is refused with the replays: to tell them apart would
 /// take memory without end.
-struct ReplayWindow: Equatable, Sendable {
-    enum Verdict: Equatable, Sendable { case fresh, replayed, staleBoot }
+package struct ReplayWindow: Equatable, Sendable {
+    package enum Verdict: Equatable, Sendable { case fresh, replayed, staleBoot }
 
-    static let width: UInt64 = 64
+    package static let width: UInt64 = 64
 
-    private(set) var epoch: UInt64 = 0
+    package private(set) var epoch: UInt64 = 0
     private var highest: UInt64 = 0
     /// Bit n: `highest - n` was seen.
     private var seen: UInt64 = 0
 
+    package init() {}
+
     /// Takes note of a packet. A newer boot starts over: its counters begin at 1 again.
-    mutating func accept(epoch: UInt64, counter: UInt64) -> Verdict {
+    package mutating func accept(epoch: UInt64, counter: UInt64) -> Verdict {
         if epoch != self.epoch {
             guard epoch > self.epoch else { return .staleBoot }
             self = ReplayWindow()

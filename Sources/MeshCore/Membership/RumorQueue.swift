@@ -2,22 +2,22 @@ internal import HeapModule
 
 /// Something owed to the mesh. The words are made from the current state when it is told, so what is told is never
 /// out of date; the stamp tells whether a newer rumor about the same subject has replaced this one.
-struct Rumor: Comparable, Sendable {
-    enum Subject: UInt8, Sendable { case member, capability, event }
+package struct Rumor: Comparable, Sendable {
+    package enum Subject: UInt8, Sendable { case member, capability, event }
 
     /// How often it was told.
-    var tellings: UInt8
-    var subject: Subject
+    package var tellings: UInt8
+    package var subject: Subject
     /// Encoded size in bytes.
-    var size: UInt16
+    package var size: UInt16
     /// The member, or the slot of an event.
-    var index: UInt32
+    package var index: UInt32
     /// The place among a member's fields.
-    var field: UInt16 = 0
-    var stamp: UInt32
+    package var field: UInt16 = 0
+    package var stamp: UInt32
 
     /// Fresh news must leave before its only witness dies (SWIM, 4.1): fewest tellings first, then the largest.
-    static func < (left: Rumor, right: Rumor) -> Bool {
+    package static func < (left: Rumor, right: Rumor) -> Bool {
         if left.tellings != right.tellings { return left.tellings < right.tellings }
         if left.size != right.size { return left.size > right.size }
         return left.stamp < right.stamp
@@ -25,25 +25,27 @@ struct Rumor: Comparable, Sendable {
 }
 
 /// Rumors still owed to the mesh.
-struct RumorQueue: Sendable {
+package struct RumorQueue: Sendable {
     /// How many that do not fit are looked past before a packet is full.
     private static let lookahead = 8
 
     /// Beyond this a rumor is told once and no more. When thousands of members change at once, telling each of them
     /// as often as a single change would take minutes, and the next push/pull brings what gossip missed.
-    static let crowd = 512
+    package static let crowd = 512
 
     private var heap = Heap<Rumor>()
     private var putBack: [Rumor] = []
     private var lastStamp: UInt32 = 0
     private var misfits = 0
 
-    var isEmpty: Bool { self.heap.isEmpty }
-    var count: Int { self.heap.count }
-    var isCrowded: Bool { self.heap.count > Self.crowd }
+    package init() {}
+
+    package var isEmpty: Bool { self.heap.isEmpty }
+    package var count: Int { self.heap.count }
+    package var isCrowded: Bool { self.heap.count > Self.crowd }
 
     /// Queues a rumor and returns the stamp that its subject must show for it to be told.
-    mutating func add(
+    package mutating func add(
         _ subject: Rumor.Subject, index: Int, field: Int = 0, size: Int, toldAlready: Int = 0
     ) -> UInt32 {
         self.lastStamp = self.lastStamp == .max ? 1 : self.lastStamp + 1
@@ -56,7 +58,7 @@ struct RumorQueue: Sendable {
     }
 
     /// The most urgent rumor of at most `room` bytes; nil when none of the next few fits. End with `finish`.
-    mutating func take(room: Int) -> Rumor? {
+    package mutating func take(room: Int) -> Rumor? {
         while self.misfits < Self.lookahead, let rumor = self.heap.popMin() {
             if Int(rumor.size) <= room { return rumor }
             self.misfits += 1
@@ -66,14 +68,14 @@ struct RumorQueue: Sendable {
     }
 
     /// Told once more; it waits for the next packet.
-    mutating func told(_ rumor: Rumor) {
+    package mutating func told(_ rumor: Rumor) {
         var rumor = rumor
         rumor.tellings += 1
         self.putBack.append(rumor)
     }
 
     /// The packet is closed: what is still owed goes back into the queue.
-    mutating func finish() {
+    package mutating func finish() {
         for rumor in self.putBack { self.heap.insert(rumor) }
         self.putBack.removeAll(keepingCapacity: true)
         self.misfits = 0

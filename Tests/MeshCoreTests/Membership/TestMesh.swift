@@ -14,7 +14,7 @@ struct TestMesh {
 
     var nodes: [Membership?] = []
     var now = Instant(nanoseconds: 1_000_000_000)
-    /// In order of arrival, as every packet takes equally long; those before `arrived` have been received.
+    /// In order of arrival; those before `arrived` have been received.
     var arrivals: [Arrival] = []
     var arrived = 0
     var random = RandomSource(seed: 1)
@@ -27,6 +27,9 @@ struct TestMesh {
     var loses: (_ from: Int, _ to: Int) -> Bool = { _, _ in false }
     /// Cuts datagrams and streams.
     var isCut: (_ from: Int, _ to: Int) -> Bool = { _, _ in false }
+    /// Of all datagrams.
+    var lossPercent = 0
+    private var paused: [Int: Instant] = [:]
     private var effects = Membership.Effects()
 
     init() {}
@@ -90,6 +93,9 @@ struct TestMesh {
         }
     }
 
+    /// SIGSTOP, and SIGCONT later: what arrives meanwhile waits in the socket.
+    mutating func pause(_ node: Int, for duration: Duration) { self.paused[node] = self.now + duration }
+
     mutating func step(_ node: Int, _ input: Membership.Input) {
         self.effects.clear()
         self.nodes[node]?.step(input, at: self.now, into: &self.effects)
@@ -117,6 +123,7 @@ struct TestMesh {
             case .datagram(let endpoint, let range):
                 let target = self.node(at: endpoint)
                 if self.isCut(node, target) || self.loses(node, target) { continue }
+                if self.lossPercent > 0, Int.random(in: 0..<100, using: &self.random) < self.lossPercent { continue }
                 self.send(.datagram(Array(self.effects.bytes[range]), from: Self.endpoint(node), to: endpoint))
             case .stream(let id, let endpoint, let range):
                 let target = self.node(at: endpoint)
@@ -133,7 +140,7 @@ struct TestMesh {
     }
 
     private mutating func send(_ delivery: Delivery) {
-        self.arrivals.append(Arrival(at: self.now + .milliseconds(1), delivery: delivery))
+        self.enqueue(Arrival(at: self.now + .milliseconds(1), delivery: delivery))
     }
 
     private func index(of id: NodeID) -> Int { Int(id.low) }
@@ -147,7 +154,9 @@ struct TestMesh {
             var next = self.arrived < self.arrivals.count ? self.arrivals[self.arrived].at : .distantFuture
             var waking: Int?
             for (index, node) in self.nodes.enumerated() {
-                if let wake = node?.nextWake, wake < next {
+                guard var wake = node?.nextWake else { continue }
+                if let resumed = self.paused[index] { wake = max(wake, resumed) }
+                if wake < next {
                     next = wake
                     waking = index
                 }
@@ -162,6 +171,7 @@ struct TestMesh {
             } else {
                 let delivery = self.arrivals[self.arrived].delivery
                 self.arrived += 1
+                if self.waits(delivery) { continue }
                 switch delivery {
                 case .datagram(let bytes, let from, let to):
                     self.receive(self.node(at: to), datagram: bytes, from: from)
@@ -171,6 +181,27 @@ struct TestMesh {
             }
         }
         return true
+    }
+
+    /// Puts off what arrives at a node that is stopped.
+    private mutating func waits(_ delivery: Delivery) -> Bool {
+        let node =
+            switch delivery {
+            case .datagram(_, _, let to): self.node(at: to)
+            case .frame(_, _, let to): self.index(of: to)
+            }
+        guard let resumed = self.paused[node] else { return false }
+        if resumed <= self.now {
+            self.paused[node] = nil
+            return false
+        }
+        self.enqueue(Arrival(at: resumed, delivery: delivery))
+        return true
+    }
+
+    private mutating func enqueue(_ arrival: Arrival) {
+        let place = self.arrivals.lastIndex { $0.at <= arrival.at } ?? -1
+        self.arrivals.insert(arrival, at: place + 1)
     }
 
     func state(of node: Int, at observer: Int) -> MemberState? { self.nodes[observer]?.state(of: Self.id(node)) }

@@ -1,32 +1,44 @@
 /// One dynamic field of a member, ordered by its owner's own count of changes.
-struct CapabilityField: Hashable, Sendable {
-    static let keyBytesMax = 64
-    static let valueBytesMax = 255
-    static let fieldsMax = 64
+package struct CapabilityField: Hashable, Sendable {
+    package static let keyBytesMax = 64
+    package static let valueBytesMax = 255
+    package static let fieldsMax = 64
 
-    var key: String
+    package var key: String
     /// nil: the owner withdrew the field.
-    var value: String?
-    var version: UInt32
+    package var value: String?
+    package var version: UInt32
     /// The stamp of the rumor that is told about it; 0 if none is.
     var rumor: UInt32 = 0
 
-    var byteCount: Int { 1 + 16 + 8 + 4 + 1 + self.key.utf8.count + 1 + 1 + (self.value?.utf8.count ?? 0) }
+    package init(key: String, value: String?, version: UInt32) {
+        self.key = key
+        self.value = value
+        self.version = version
+    }
+
+    package var byteCount: Int { 1 + 16 + 8 + 4 + 1 + self.key.utf8.count + 1 + 1 + (self.value?.utf8.count ?? 0) }
 
     /// Equal on every node (FNV-1a).
-    var keyHash: UInt64 {
+    package var keyHash: UInt64 {
         self.key.utf8.reduce(0xCBF2_9CE4_8422_2325) { ($0 ^ UInt64($1)) &* 0x0000_0100_0000_01B3 }
     }
 }
 
-struct CapabilityMessage: Hashable, Sendable {
-    var owner: NodeID
-    var epoch: UInt64
-    var field: CapabilityField
+package struct CapabilityMessage: Hashable, Sendable {
+    package var owner: NodeID
+    package var epoch: UInt64
+    package var field: CapabilityField
+
+    package init(owner: NodeID, epoch: UInt64, field: CapabilityField) {
+        self.owner = owner
+        self.epoch = epoch
+        self.field = field
+    }
 }
 
 extension WireReader {
-    mutating func capability() throws(WireError) -> CapabilityMessage {
+    package mutating func capability() throws(WireError) -> CapabilityMessage {
         let (owner, epoch, version) = (try self.nodeID(), try self.read(UInt64.self), try self.read(UInt32.self))
         var place = self.offset
         let key = try self.shortText()
@@ -44,7 +56,7 @@ extension WireReader {
 }
 
 extension WireWriter {
-    mutating func write(_ field: CapabilityField, of owner: NodeID, epoch: UInt64) {
+    package mutating func write(_ field: CapabilityField, of owner: NodeID, epoch: UInt64) {
         self.write(MessageKind.capability)
         self.write(owner)
         self.write(epoch)

@@ -13,11 +13,11 @@ extension UserEvent {
         }
     }
 
-    var byteCount: Int { 1 + 16 + 8 + 4 + 1 + self.name.utf8.count + 2 + self.payload.count }
+    package var byteCount: Int { 1 + 16 + 8 + 4 + 1 + self.name.utf8.count + 2 + self.payload.count }
 }
 
 extension WireReader {
-    mutating func event() throws(WireError) -> UserEvent {
+    package mutating func event() throws(WireError) -> UserEvent {
         let (origin, epoch, sequence) = (try self.nodeID(), try self.read(UInt64.self), try self.read(UInt32.self))
         var place = self.offset
         let name = try self.shortText()
@@ -31,7 +31,7 @@ extension WireReader {
 }
 
 extension WireWriter {
-    mutating func write(_ event: UserEvent) {
+    package mutating func write(_ event: UserEvent) {
         self.write(MessageKind.event)
         self.write(event.origin)
         self.write(event.bootEpoch)

@@ -1,40 +1,51 @@
 /// What a member says of itself: who and where it is. Its labels follow, still encoded.
-struct AliveMessage: Hashable, Sendable {
-    static let byteCountBeforeLabels = 1 + 16 + 8 + 8 + 4 + 18 + 2 + 2
+package struct AliveMessage: Hashable, Sendable {
+    package static let byteCountBeforeLabels = 1 + 16 + 8 + 8 + 4 + 18 + 2 + 2
 
-    var id: NodeID
-    var boot: Boot
-    var incarnation: UInt32
-    var endpoint: Endpoint
-    var protocols: ClosedRange<UInt8>
-    var labelBytes: Int
+    package var id: NodeID
+    package var boot: Boot
+    package var incarnation: UInt32
+    package var endpoint: Endpoint
+    package var protocols: ClosedRange<UInt8>
+    package var labelBytes: Int
 
     var rank: Rank { Rank(epoch: self.boot.epoch, incarnation: self.incarnation, state: .alive) }
 }
 
 /// What is said of a member that is not well: suspect, dead, or gone by its own word.
-struct Claim: Hashable, Sendable {
+package struct Claim: Hashable, Sendable {
     /// The largest of the three kinds.
-    static let byteCountMax = 1 + 16 + 8 + 4 + 16 + 1
+    package static let byteCountMax = 1 + 16 + 8 + 4 + 16 + 1
 
     /// Not `alive`.
-    var state: MemberState
-    var id: NodeID
-    var epoch: UInt64
-    var incarnation: UInt32
+    package var state: MemberState
+    package var id: NodeID
+    package var epoch: UInt64
+    package var incarnation: UInt32
     /// Who says so; of `left`, the member itself.
-    var accuser: NodeID
+    package var accuser: NodeID
     /// Its process is gone while its host answers.
-    var hardEvidence = false
+    package var hardEvidence: Bool
+
+    package init(
+        state: MemberState, id: NodeID, epoch: UInt64, incarnation: UInt32, accuser: NodeID, hardEvidence: Bool = false
+    ) {
+        self.state = state
+        self.id = id
+        self.epoch = epoch
+        self.incarnation = incarnation
+        self.accuser = accuser
+        self.hardEvidence = hardEvidence
+    }
 
     var rank: Rank { Rank(epoch: self.epoch, incarnation: self.incarnation, state: self.state) }
 
-    static func byteCount(_ state: MemberState) -> Int { state == .left ? 1 + 16 + 8 + 4 : self.byteCountMax }
+    package static func byteCount(_ state: MemberState) -> Int { state == .left ? 1 + 16 + 8 + 4 : self.byteCountMax }
 }
 
 extension WireReader {
     /// The fixed part; the caller reads or skips `labelBytes` more.
-    mutating func alive() throws(WireError) -> AliveMessage {
+    package mutating func alive() throws(WireError) -> AliveMessage {
         let id = try self.nodeID()
         let boot = Boot(epoch: try self.read(), nonce: try self.read())
         let incarnation: UInt32 = try self.read()
@@ -49,7 +60,7 @@ extension WireReader {
             labelBytes: labelBytes)
     }
 
-    mutating func claim(_ kind: MessageKind) throws(WireError) -> Claim {
+    package mutating func claim(_ kind: MessageKind) throws(WireError) -> Claim {
         let (id, epoch, incarnation) = (try self.nodeID(), try self.read(UInt64.self), try self.read(UInt32.self))
         guard kind != .left else {
             return Claim(state: .left, id: id, epoch: epoch, incarnation: incarnation, accuser: id)
@@ -79,7 +90,7 @@ extension WireWriter {
         self.bytes.append(contentsOf: table.labels(of: index))
     }
 
-    mutating func write(_ claim: Claim) {
+    package mutating func write(_ claim: Claim) {
         switch claim.state {
         case .suspect: self.write(MessageKind.suspect)
         case .dead: self.write(MessageKind.dead)

@@ -1,5 +1,5 @@
 /// The first byte of every message, on the wire. Messages follow each other without padding to the end of a packet.
-enum MessageKind: UInt8, Sendable, CaseIterable {
+package enum MessageKind: UInt8, Sendable, CaseIterable {
     // In datagrams only.
     case ping = 1
     case ack = 2
@@ -21,7 +21,7 @@ enum MessageKind: UInt8, Sendable, CaseIterable {
 }
 
 extension WireReader {
-    mutating func messageKind() throws(WireError) -> MessageKind {
+    package mutating func messageKind() throws(WireError) -> MessageKind {
         let place = self.offset
         guard let kind = MessageKind(rawValue: try self.read()) else { throw WireError(.unknownKind, at: place) }
         return kind
@@ -29,5 +29,5 @@ extension WireReader {
 }
 
 extension WireWriter {
-    mutating func write(_ kind: MessageKind) { self.write(kind.rawValue) }
+    package mutating func write(_ kind: MessageKind) { self.write(kind.rawValue) }
 }
