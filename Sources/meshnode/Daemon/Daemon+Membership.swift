@@ -88,15 +88,16 @@ extension Daemon {
             ])
     }
 
+    /// At once, since a node can die young, and then at most once a second.
     private func rememberMembers(whenever changed: AsyncStream<Void>) async {
         for await _ in changed {
-            try? await Task.sleep(for: Self.coalescing)
             let members = await self.network.members().filter { $0.state != .left }.map(\.description)
             // After the network has stopped there is nothing to learn, and nothing to overwrite.
             guard !members.isEmpty else { return }
             do { try self.folder.remember(members: MembersFile.encode(members)) } catch {
                 self.logger.warning("cannot remember the members", metadata: ["error": "\(error)"])
             }
+            try? await Task.sleep(for: Self.coalescing)
         }
     }
 
