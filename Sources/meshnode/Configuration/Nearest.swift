@@ -1,12 +1,11 @@
-/// The known word that was probably meant: the least edit distance, at most a third of the word; nil if none is close.
+/// The known word that was probably meant: the least edit distance, at most a third of the shorter word; nil if none is close.
 package func nearest(to word: String, among known: [String]) -> String? {
-    let limit = max(1, word.count / 3)
     return
         known
         .map {
             (name: $0, distance: editDistance(Array(word.lowercased().utf8.prefix(64)), Array($0.lowercased().utf8)))
         }
-        .filter { $0.distance <= limit }
+        .filter { $0.distance <= max(1, min(word.count, $0.name.count) / 3) }
         .min { ($0.distance, $0.name) < ($1.distance, $1.name) }?
         .name
 }

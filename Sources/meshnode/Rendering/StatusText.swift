@@ -14,9 +14,12 @@ package enum StatusText {
                 + "\(counts.dead) dead, \(counts.left) left",
             "node \(printable(node.name)) (\(node.id.prefix(8))) is \(state), up "
                 + "\(Human.duration(seconds: node.uptime_s)), mesh \(printable(node.address)), "
-                + "http \(printable(node.http ?? "none"))"
-                + (node.local_health == 0 ? "" : ", local health \(node.local_health) of 7"),
+                + "http \(printable(node.http ?? "none"))",
         ]
+        if node.local_health > 0 {
+            let text = "local health \(node.local_health) of 7: late itself, this node waits longer before it accuses"
+            lines.append(Style.warning.applied(to: text, color: color))
+        }
         lines += node.warnings.map { Style.warning.applied(to: "warning: " + printable($0), color: color) }
         return lines.joined(separator: "\n") + "\n\n" + self.members(status.members, width: width, color: color)
     }
