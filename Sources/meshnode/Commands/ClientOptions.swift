@@ -37,15 +37,27 @@ struct FolderOptions: ParsableArguments {
 /// A command that asks a node.
 protocol ClientCommand: AsyncParsableCommand {
     var client: ClientOptions { get }
+    /// The data folder that was named, if one was.
+    var namedFolder: String? { get }
+}
+
+/// One that may name the folder with `--data` too; all but `send` and `call`, whose `--data` is the body.
+protocol FolderCommand: ClientCommand {
     var folder: FolderOptions { get }
 }
 
+extension FolderCommand {
+    var namedFolder: String? { self.folder.dataFolder ?? self.client.dataFolder }
+}
+
 extension ClientCommand {
+    var namedFolder: String? { self.client.dataFolder }
+
     var isJSON: Bool { self.client.output.format == .json }
 
     func withNode<Result>(_ body: (NodeClient) async throws -> Result) async throws -> Result {
         let address = try NodeAddress(
-            node: self.client.node, data: self.folder.dataFolder ?? self.client.dataFolder,
+            node: self.client.node, data: self.namedFolder,
             tokenFile: self.client.tokenFile, environment: ProcessInfo.processInfo.environment)
         return try await NodeClient.with(address, body)
     }

@@ -5,7 +5,7 @@ internal import MeshRuntime
 
 private struct Definitions: Codable { var definitions: [DefinitionView] }
 
-struct ApplyCommand: ClientCommand {
+struct ApplyCommand: FolderCommand {
     static let configuration = CommandConfiguration(
         commandName: "apply", abstract: "Create or change definitions from YAML or JSON: all of them or none.")
 
@@ -30,7 +30,7 @@ struct ApplyCommand: ClientCommand {
     }
 }
 
-struct GetCommand: ClientCommand {
+struct GetCommand: FolderCommand {
     static let configuration = CommandConfiguration(
         commandName: "get", abstract: "List the definitions, or print one as it was applied.")
 
@@ -60,7 +60,7 @@ struct GetCommand: ClientCommand {
     }
 }
 
-struct DeleteCommand: ClientCommand {
+struct DeleteCommand: FolderCommand {
     static let configuration = CommandConfiguration(
         commandName: "delete", abstract: "Delete a definition; its actors stop answering.")
 

@@ -7,7 +7,7 @@ struct EventCommand: AsyncParsableCommand {
         subcommands: [EventSendCommand.self, EventWatchCommand.self])
 }
 
-struct EventSendCommand: ClientCommand {
+struct EventSendCommand: FolderCommand {
     static let configuration = CommandConfiguration(
         commandName: "send", abstract: "Send a named event of up to 512 bytes to every member, once.")
 
@@ -37,7 +37,7 @@ struct EventSendCommand: ClientCommand {
     }
 }
 
-struct EventWatchCommand: ClientCommand {
+struct EventWatchCommand: FolderCommand {
     static let configuration = CommandConfiguration(
         commandName: "watch", abstract: "Print events as they come, one per line, until interrupted.")
 

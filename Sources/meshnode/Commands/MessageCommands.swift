@@ -70,7 +70,6 @@ struct SendCommand: ClientCommand {
 
     @OptionGroup var message: MessageOptions
     @OptionGroup var client: ClientOptions
-    var folder: FolderOptions { FolderOptions() }
 
     func run() async throws {
         let (path, body) = (try self.message.checkedPath(), try self.message.body())
@@ -93,7 +92,6 @@ struct CallCommand: ClientCommand {
 
     @OptionGroup var message: MessageOptions
     @OptionGroup var client: ClientOptions
-    var folder: FolderOptions { FolderOptions() }
 
     func run() async throws {
         let (path, body) = (try self.message.checkedPath(), try self.message.body())

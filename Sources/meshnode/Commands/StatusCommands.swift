@@ -1,7 +1,7 @@
 internal import ArgumentParser
 internal import MeshRuntime
 
-struct StatusCommand: ClientCommand {
+struct StatusCommand: FolderCommand {
     static let configuration = CommandConfiguration(
         commandName: "status", abstract: "Show the mesh, this node, and every member.")
 
@@ -50,7 +50,7 @@ struct StatusCommand: ClientCommand {
     }
 }
 
-struct MembersCommand: ClientCommand {
+struct MembersCommand: FolderCommand {
     static let configuration = CommandConfiguration(commandName: "members", abstract: "List the members of the mesh.")
 
     @OptionGroup var client: ClientOptions
@@ -67,7 +67,7 @@ struct MembersCommand: ClientCommand {
     }
 }
 
-struct ActorsCommand: ClientCommand {
+struct ActorsCommand: FolderCommand {
     static let configuration = CommandConfiguration(
         commandName: "actors", abstract: "List actors that have a mailbox or an activation.")
 
@@ -101,7 +101,7 @@ struct ActorsCommand: ClientCommand {
     }
 }
 
-struct LeaveCommand: ClientCommand {
+struct LeaveCommand: FolderCommand {
     static let configuration = CommandConfiguration(
         commandName: "leave", abstract: "Make the node leave the mesh and end its daemon.")
 
