@@ -12,7 +12,12 @@ enum ExecLine {
         /// Body as text, where it is no JSON but UTF-8.
         var body: String?
         /// Body that is neither.
-        var body_base64: String?  // swift-format-ignore: AlwaysUseLowerCamelCase
+        var base64: String?
+
+        enum CodingKeys: String, CodingKey {
+            case v, id, path, sender, body
+            case base64 = "body_base64"
+        }
     }
 
     private struct Failure: Decodable {
@@ -26,7 +31,7 @@ enum ExecLine {
         let isJSONBody = isJSON(message.body)
         if !isJSONBody {
             envelope.body = String(validating: message.body, as: UTF8.self)
-            if envelope.body == nil { envelope.body_base64 = Data(message.body).base64EncodedString() }
+            if envelope.body == nil { envelope.base64 = Data(message.body).base64EncodedString() }
         }
         let encoder = JSONEncoder()
         encoder.outputFormatting = .withoutEscapingSlashes

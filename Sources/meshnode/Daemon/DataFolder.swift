@@ -61,20 +61,17 @@ struct DataFolder: Sendable {
     func nodeKey() throws -> [UInt8]? { try FileIO.read(self.file(.nodeKey), limit: 64) }
     func save(nodeKey: [UInt8]) throws { try FileIO.replace(self.file(.nodeKey), with: nodeKey) }
 
-    /// Raises the counter on disk, and only then says its value.
-    func raiseBootEpoch() throws -> UInt64 {
+    /// Raises the counter on disk, and only then says its value. A counter that is lost cannot begin again: the others
+    /// would take the node for its own past.
+    func raiseBootEpoch(mayBegin: Bool) throws -> UInt64 {
         let path = self.file(.boot)
-        var last: UInt64 = 0
-        if let bytes = try FileIO.read(path, limit: 64) {
-            let text = String(decoding: bytes, as: UTF8.self).split(whereSeparator: \.isWhitespace).joined()
-            guard let value = UInt64(text), value < .max else {
-                throw MeshError(
-                    .internalError, "\(path) does not hold a boot epoch",
-                    hint:
-                        "restore it from a backup, or start over with an empty data folder: the node gets a new identity"
-                )
-            }
-            last = value
+        let bytes = try FileIO.read(path, limit: 64)
+        let text =
+            bytes.map { String(decoding: $0, as: UTF8.self).filter { !$0.isWhitespace } } ?? (mayBegin ? "0" : "")
+        guard let last = UInt64(text), last < .max else {
+            throw MeshError(
+                .internalError, "\(path) \(bytes == nil ? "is missing" : "does not hold a boot epoch")",
+                hint: "restore it from a backup, or start over with an empty data folder: the node gets a new identity")
         }
         try FileIO.replace(path, with: Array("\(last + 1)\n".utf8))
         return last + 1

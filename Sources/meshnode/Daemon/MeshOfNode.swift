@@ -19,8 +19,9 @@ struct MeshOfNode: Sendable {
             sameMesh: kept?.cluster == given?.cluster)
         self.identity = try folder.identity(mayCreate: kept == nil)
         self.token = kept ?? given ?? MeshKeys.generate().token(cluster: .random())
+        // Last the token: a folder that has it has all the rest.
+        self.boot = Boot(epoch: try folder.raiseBootEpoch(mayBegin: kept == nil), nonce: randomUInt64())
         if kept == nil { try folder.save(meshToken: self.token.text) }
-        self.boot = Boot(epoch: try folder.raiseBootEpoch(), nonce: randomUInt64())
     }
 }
 

@@ -38,10 +38,11 @@ struct DataFolderTests {
     func bootEpoch() throws {
         try withTemporaryFolder { path in
             let folder = try DataFolder(creating: path + "/deep/er")
-            #expect(try folder.raiseBootEpoch() == 1)
-            #expect(try folder.raiseBootEpoch() == 2)
+            #expect(throws: MeshError.self) { try folder.raiseBootEpoch(mayBegin: false) }
+            #expect(try folder.raiseBootEpoch(mayBegin: true) == 1)
+            #expect(try folder.raiseBootEpoch(mayBegin: false) == 2)
             try FileIO.replace(path + "/deep/er/boot", with: Array("junk".utf8))
-            #expect(throws: MeshError.self) { try folder.raiseBootEpoch() }
+            #expect(throws: MeshError.self) { try folder.raiseBootEpoch(mayBegin: true) }
         }
     }
 
