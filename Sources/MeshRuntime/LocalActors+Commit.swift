@@ -57,17 +57,16 @@ extension LocalActors {
 
     /// On disk: now, and not before, others may know.
     private func synced(_ id: MessageID, of path: ActorPath, outcome: Outcome) {
-        var woken: CheckedContinuation<Void, Never>?
-        let waiters = self.state.withLock { state -> [ReplyTo] in
-            if let slot = state.slots[path] {
-                state.slots[path]?.unsyncedTurns = slot.unsyncedTurns - 1
-                let mattered = slot.unsyncedTurns == self.configuration.unsyncedTurnsMax || slot.unsyncedTurns == 1
-                if mattered { woken = state.slots[path]?.sleeper.take() }
-            }
-            return state.waiters.removeValue(forKey: id) ?? []
+        let waiters = self.state.withLock { $0.waiters.removeValue(forKey: id) ?? [] }
+        for waiter in waiters { self.answer(waiter, .outcome(id, outcome)) }
+        // Last, for an activation may end, and the node with it, when nothing of it is under way.
+        let woken = self.state.withLock { state -> CheckedContinuation<Void, Never>? in
+            guard let unsynced = state.slots[path]?.unsyncedTurns else { return nil }
+            state.slots[path]?.unsyncedTurns = unsynced - 1
+            let matters = unsynced == self.configuration.unsyncedTurnsMax || unsynced == 1
+            return matters ? state.slots[path]?.sleeper.take() : nil
         }
         woken?.resume()
-        for waiter in waiters { self.answer(waiter, .outcome(id, outcome)) }
     }
 
     private func kept(_ outcome: Outcome) -> [UInt8] {

@@ -80,6 +80,7 @@ extension LocalActors {
             state.slots[path]?.activation = .none
             state.slots[path]?.isStopping = false
             state.slots[path]?.idleSince = nil
+            state.slots[path]?.running = nil
             state.places.give(isWorker: isWorker)
             while let next = state.places.nextInLine() {
                 guard case .waitsForPlace = state.slots[next]?.activation else { continue }

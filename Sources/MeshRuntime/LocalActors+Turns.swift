@@ -143,9 +143,12 @@ extension LocalActors {
     // MARK: the handler
 
     private func begin(_ path: ActorPath) -> ActorTarget? {
-        guard let target = try? self.target(of: path) else { return nil }
-        self.state.withLock { $0.slots[path]?.running = target }
-        return target
+        // Under the lock, so that a change of definitions finds either the old handler to end or none.
+        self.state.withLock { state in
+            let target = try? self.target(of: path)
+            state.slots[path]?.running = target
+            return target
+        }
     }
 
     private func loadState(of path: ActorPath) async throws -> ActorState {

@@ -125,6 +125,7 @@ extension LocalActors {
             case .queued:
                 woken?.resume()
                 self.metrics.accepted.increment()
+                self.metrics.depth.record(self.load.depth)
                 if arrival.isEphemeral, replyTo.want == .acceptance { self.answer(replyTo, .accepted(id)) }
             case .duplicate(let original): self.answerDuplicate(of: original, replyTo: replyTo)
             }

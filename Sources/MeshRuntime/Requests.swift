@@ -14,6 +14,8 @@ enum Answer: Sendable {
     case disconnected
     /// The deadline passed. A call may know by then that its message was accepted.
     case expired(accepted: Bool)
+    /// This node ends before an answer came.
+    case closed(accepted: Bool)
     case cancelled
     case tooMany
 }
@@ -101,9 +103,10 @@ final class Requests: Sendable {
         for number in numbers { self.finish(number, with: .disconnected) }
     }
 
-    func finishAll(with answer: Answer) {
-        let numbers = self.state.withLock { Array($0.entries.keys) }
-        for number in numbers { self.finish(number, with: answer) }
+    /// The node ends: nobody waits any longer.
+    func close() {
+        let entries = self.state.withLock { state in state.entries.map { ($0.key, $0.value.isAccepted) } }
+        for (number, accepted) in entries { self.finish(number, with: .closed(accepted: accepted)) }
     }
 
     /// Ends what is due and says when to come again.

@@ -93,6 +93,10 @@ extension Runtime {
                 .unavailable, "the connection to the owner of \(path) broke before it answered",
                 hint: "send again with the same idempotency key, if there was one", accepted: .unknown,
                 retryAfter: .seconds(1))
+        case .closed(let accepted):
+            MeshError(
+                .unavailable, "this node is shutting down", accepted: accepted ? .yes : .unknown,
+                retryAfter: .seconds(1))
         case .tooMany:
             MeshError(
                 .overloaded, "\(self.configuration.requestsMax) requests wait for an answer", retryAfter: .seconds(1))

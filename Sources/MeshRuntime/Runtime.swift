@@ -83,7 +83,9 @@ package final class Runtime: Sendable {
             }
             group.cancelAll()
         }
-        self.requests.finishAll(with: .disconnected)
+        // What was accepted until now is told before the rest is given up.
+        await self.actors.storage.commit(StorageBatch())
+        self.requests.close()
         let waiters = self.ended.withLock { ended in
             ended.isOver = true
             defer { ended.waiters = [] }
@@ -133,6 +135,7 @@ package final class Runtime: Sendable {
     private func keepDefinitionsEqual() async {
         while !Task.isCancelled {
             try? await Task.sleep(for: self.configuration.definitionsInterval)
+            guard !Task.isCancelled else { return }
             let others = self.directory.placeable.filter { $0 != self.directory.localID }
             if let peer = others.randomElement() { self.definitionTable.offer(to: peer) }
         }
@@ -158,7 +161,7 @@ extension ReplyFrame {
         switch answer {
         case .accepted(let id): self = .accepted(id)
         case .outcome(let id, let outcome): self = .outcome(id, outcome)
-        case .listing, .acknowledged, .disconnected, .expired, .cancelled, .tooMany: return nil
+        case .listing, .acknowledged, .disconnected, .expired, .closed, .cancelled, .tooMany: return nil
         }
     }
 }

@@ -47,7 +47,7 @@ internal import MeshCore
     }
 
     deinit {
-        unsafe self.families.forEach { unsafe rocksdb_column_family_handle_destroy($0) }
+        for index in unsafe self.families.indices { unsafe rocksdb_column_family_handle_destroy(self.families[index]) }
         unsafe rocksdb_close(self.handle)
         unsafe rocksdb_readoptions_destroy(self.reading)
         unsafe rocksdb_writeoptions_destroy(self.syncedWrite)

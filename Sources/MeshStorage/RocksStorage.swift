@@ -46,7 +46,7 @@ package final class RocksStorage: Storage {
     deinit { self.close() }
 
     package func commit(_ batch: StorageBatch, done: @escaping @Sendable () -> Void) {
-        precondition(self.writer.submit(Write(batch: batch, done: done)), "a batch after the storage was closed")
+        self.writer.submit(Write(batch: batch, done: done))
     }
 
     package func get(
@@ -63,7 +63,8 @@ package final class RocksStorage: Storage {
         if !self.reader.submit(.scan(range, limit, bytesMax, done)) { done(.failure(Self.closed)) }
     }
 
-    /// Finishes what was begun and closes the database. Blocks; not to be called from a callback.
+    /// Finishes what was begun and closes the database. A batch that comes later is dropped and never reported as
+    /// durable, as if the process had ended before it. Blocks; not to be called from a callback.
     package func close() {
         self.writer.close()
         self.reader.close()

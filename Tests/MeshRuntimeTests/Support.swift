@@ -89,8 +89,19 @@ final class TestOwnership: PathOwnership {
 /// A handler that a test scripts; it stands for any program.
 struct ScriptedHandlers: ActorHandlers {
     typealias Script = @Sendable (Message, ActorPath) async throws(TurnFailure) -> [UInt8]
-    var start: @Sendable (ActorPath) throws(HandlerStartError) -> Void = { _ in }
-    var script: Script = { message, _ in message.body }
+    private let start: @Sendable (ActorPath) throws(HandlerStartError) -> Void
+    private let script: Script
+
+    init(_ script: @escaping Script = { message, _ in message.body }) {
+        self.script = script
+        self.start = { _ in }
+    }
+
+    /// Answers what it was sent, once it was started.
+    init(start: @escaping @Sendable (ActorPath) throws(HandlerStartError) -> Void) {
+        self.script = { message, _ in message.body }
+        self.start = start
+    }
 
     func withHandler(
         for path: ActorPath, definition: ActorDefinition, _ turns: (any ActorHandler) async -> Void
@@ -200,4 +211,15 @@ func code(_ body: () async throws -> Void) async -> MeshError? {
         try await body()
         return nil
     } catch { return error as? MeshError }
+}
+
+/// Holds those who want to pass until it is opened, or until their task is cancelled.
+final class Gate: Sendable {
+    private let stream: AsyncStream<Void>
+    private let continuation: AsyncStream<Void>.Continuation
+
+    init() { (self.stream, self.continuation) = AsyncStream.makeStream() }
+
+    func pass() async { for await _ in self.stream {} }
+    func open() { self.continuation.finish() }
 }

@@ -48,7 +48,8 @@ package struct DefinitionTable: Sendable {
 
     /// Who answers at a path: the longest literal prefix wins, then the most literals, then the first name.
     package func resolve(_ path: ActorPath) -> AppliedDefinition? {
-        self.candidates[path.segments.count].first { $0.definition?.path.matches(path) ?? false }
+        let segments = path.segments
+        return self.candidates[segments.count].first { $0.definition?.path.matches(segments) ?? false }
     }
 
     /// Takes over what others applied; returns the names that changed.
@@ -176,10 +177,15 @@ extension ActorDefinition {
             try check(
                 exec.command.count <= Self.argumentsMax && exec.environment.count <= Self.argumentsMax,
                 "more than \(Self.argumentsMax) arguments or variables")
-            let texts = exec.command + exec.environment.flatMap { [$0.key, $0.value] } + [exec.directory ?? ""]
+            let texts =
+                exec.command + exec.environment.flatMap { [$0.key, $0.value] } + [exec.directory ?? ""]
             try check(
                 texts.allSatisfy { $0.utf8.count <= Self.argumentBytesMax && !$0.utf8.contains(0) },
                 "an argument has more than \(Self.argumentBytesMax) bytes or a zero byte")
+            // A definition with its source fits in one frame, several times over.
+            try check(
+                texts.reduce(0) { $0 + $1.utf8.count } <= Self.sourceBytesMax,
+                "command and environment have more than \(Self.sourceBytesMax) bytes together")
             try check(
                 exec.environment.allSatisfy { !$0.key.isEmpty && !$0.key.contains("=") },
                 "the name of a variable is empty or has a =")

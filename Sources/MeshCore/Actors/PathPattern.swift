@@ -56,8 +56,10 @@ package struct PathPattern: Hashable, Sendable, CustomStringConvertible {
         self.segments = segments
     }
 
-    package func matches(_ path: ActorPath) -> Bool {
-        let parts = path.segments
+    package func matches(_ path: ActorPath) -> Bool { self.matches(path.segments) }
+
+    /// The segments of a path, for whoever tries several patterns on it.
+    func matches(_ parts: [Substring]) -> Bool {
         guard parts.count == self.segments.count else { return false }
         return zip(parts, self.segments).allSatisfy { part, segment in
             if case .literal(let text) = segment { part == text } else { true }

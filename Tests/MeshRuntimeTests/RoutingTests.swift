@@ -1,0 +1,236 @@
+import MeshCore
+import MeshRuntime
+import Synchronization
+import Testing
+
+/// Three nodes; the third owns `/work/…`.
+private func withThree(
+    handlers: ScriptedHandlers = ScriptedHandlers(), configuration: RuntimeConfiguration = RuntimeConfiguration(),
+    limit: Int = 100, _ body: (TestMesh, [TestNode]) async throws -> Void
+) async throws {
+    try await withFolder { folder in
+        let mesh = TestMesh()
+        var nodes: [TestNode] = []
+        for number in 1...3 as ClosedRange<UInt64> {
+            nodes.append(
+                try await TestNode(number, in: mesh, folder: folder, handlers: handlers, configuration: configuration))
+        }
+        _ = try await nodes[0].runtime.apply([definition("work", "/work/{key}", limit: limit)])
+        for node in nodes { for key in ["a", "b"] { node.ownership.fix(path("/work/\(key)"), at: nodes[2].id) } }
+        do { try await body(mesh, nodes) } catch {
+            for node in nodes { await node.stop() }
+            throw error
+        }
+        for node in nodes { await node.stop() }
+    }
+}
+
+@Suite struct RoutingTests {
+    @Test("any node reaches the one actor of a path") func anyNode() async throws {
+        try await withFolder { folder in
+            let mesh = TestMesh()
+            var nodes: [TestNode] = []
+            for number in 1...3 as ClosedRange<UInt64> {
+                nodes.append(try await TestNode(number, in: mesh, folder: folder))
+            }
+            for round in 0..<4 {
+                for (index, node) in nodes.enumerated() {
+                    for key in 0..<8 {
+                        let reply = try await node.runtime.call(
+                            .init(path: path("/meshnode/counter/\(key)"), body: Array("{\"add\":1}".utf8)))
+                        #expect(text(reply.body) == "{\"value\":\(round * 3 + index + 1)}")
+                    }
+                }
+            }
+            let listing = try await nodes[0].runtime.actors(prefix: "/meshnode/counter/")
+            #expect(listing.actors.map(\.path) == (0..<8).map { "/meshnode/counter/\($0)" })
+            #expect(Set(listing.actors.map(\.node)).count > 1)
+            #expect(listing.missing.isEmpty)
+            for node in nodes { await node.stop() }
+        }
+    }
+
+    @Test("a sent message is durable at its owner when the receipt comes") func send() async throws {
+        let gate = Gate()
+        try await withThree(
+            handlers: ScriptedHandlers { message, _ in
+                await gate.pass()
+                return message.body
+            }
+        ) { _, nodes in
+            let receipt = try await nodes[0].runtime.send(.init(path: path("/work/a"), body: [1]))
+            #expect(receipt.path == "/work/a")
+            let waiting = try await nodes[2].storage.scan(
+                StorageRange(.messages, prefix: MailboxKeys.prefix(path("/work/a"))), limit: 10)
+            #expect(waiting.count == 1)
+            #expect(try Message(decoding: waiting[0].value).id.description == receipt.id)
+            gate.open()
+        }
+    }
+
+    @Test("the error of the owner comes back with its code, hint and retry-after") func full() async throws {
+        let gate = Gate()
+        try await withThree(
+            handlers: ScriptedHandlers { message, _ in
+                await gate.pass()
+                return message.body
+            }, limit: 2
+        ) { _, nodes in
+            for _ in 0..<2 { _ = try await nodes[0].runtime.send(.init(path: path("/work/a"), body: [])) }
+            let error = await code { _ = try await nodes[0].runtime.send(.init(path: path("/work/a"), body: [])) }
+            #expect(error?.code == .overloaded)
+            #expect(error?.retryAfter == .seconds(1))
+            #expect(error?.accepted == .no)
+            gate.open()
+            try await eventually("there is room again") {
+                await code { _ = try await nodes[0].runtime.send(.init(path: path("/work/a"), body: [])) } == nil
+            }
+        }
+    }
+
+    @Test("a broken connection leaves it unknown whether the message was accepted") func disconnected() async throws {
+        let gate = Gate()
+        try await withThree(
+            handlers: ScriptedHandlers { message, _ in
+                await gate.pass()
+                return message.body
+            }
+        ) { mesh, nodes in
+            async let failure = code { _ = try await nodes[0].runtime.call(.init(path: path("/work/a"), body: [])) }
+            try await eventually("the message arrived") { nodes[2].runtime.load.depth == 1 }
+            mesh.cut(nodes[0].id, nodes[2].id)
+            let error = await failure
+            #expect(error?.code == .unavailable)
+            #expect(error?.accepted == .unknown)
+            gate.open()
+        }
+    }
+
+    @Test("a call past its deadline says whether the message was accepted") func deadline() async throws {
+        let gate = Gate()
+        try await withThree(
+            handlers: ScriptedHandlers { message, _ in
+                await gate.pass()
+                return message.body
+            }
+        ) { mesh, nodes in
+            for (index, expected) in [(0, MeshError.Accepted.yes), (2, .yes)] {
+                let error = await code {
+                    _ = try await nodes[index].runtime.call(
+                        .init(path: path("/work/a"), body: [], timeout: .milliseconds(300)))
+                }
+                #expect(error?.code == .deadlineExceeded)
+                #expect(error?.accepted == expected)
+            }
+            gate.open()
+        }
+    }
+
+    @Test("an owner without members is unavailable, and said so before anything is accepted") func nobody() async throws
+    {
+        try await withThree { mesh, nodes in
+            nodes[0].ownership.fix(path("/work/b"), at: NodeID(high: 9, low: 9))
+            let error = await code { _ = try await nodes[0].runtime.send(.init(path: path("/work/b"), body: [])) }
+            #expect(error?.code == .unavailable)
+            #expect(error?.accepted == .no)
+        }
+    }
+
+    @Test("a listing names the members that do not answer") func missing() async throws {
+        var configuration = RuntimeConfiguration()
+        configuration.listingTimeout = .milliseconds(100)
+        try await withThree(configuration: configuration) { mesh, nodes in
+            _ = try await nodes[0].runtime.send(.init(path: path("/meshnode/counter/x"), body: []))
+            mesh.cut(nodes[0].id, nodes[1].id)
+            let view = try await nodes[0].runtime.actors(prefix: "/")
+            #expect(view.missing == ["node2"])
+        }
+    }
+
+    @Test("an ephemeral message is run once and leaves nothing on disk", arguments: [0, 2])
+    func ephemeral(_ sender: Int) async throws {
+        let gate = Gate()
+        let count = Mutex(0)
+        try await withThree(
+            handlers: ScriptedHandlers { message, _ in
+                await gate.pass()
+                count.withLock { $0 += 1 }
+                return message.body
+            }
+        ) { _, nodes in
+            _ = try await nodes[sender].runtime.send(.init(path: path("/work/a"), body: [1], delivery: .ephemeral))
+            #expect(try await nodes[2].storage.scan(StorageRange(.messages), limit: 10).isEmpty)
+            gate.open()
+            let reply = try await nodes[sender].runtime.call(
+                .init(path: path("/work/a"), body: [2], delivery: .ephemeral))
+            #expect(reply.body == [2])
+            #expect(count.withLock { $0 } == 2)
+        }
+    }
+
+    @Test("messages of one sender arrive in the order they were sent") func order() async throws {
+        let seen = Mutex<[UInt8]>([])
+        try await withThree(
+            handlers: ScriptedHandlers { message, _ in
+                seen.withLock { $0.append(message.body[0]) }
+                return []
+            }, limit: 1000
+        ) { _, nodes in
+            for number in 0..<200 as Range<UInt8> {
+                _ = try await nodes[0].runtime.send(.init(path: path("/work/a"), body: [number], sender: "s"))
+            }
+            try await eventually("all are processed") { seen.withLock { $0.count } == 200 }
+            #expect(seen.withLock { $0 } == Array(0..<200))
+        }
+    }
+
+    @Test("what is too large or malformed is refused before it leaves") func limits() async throws {
+        try await withNode { node in
+            let echo = path("/meshnode/echo/a")
+            let runtime = node.runtime
+            let cases: [(OutgoingMessage, MeshError.Code)] = [
+                (.init(path: echo, body: Array(repeating: 0, count: Message.bodyBytesMax + 1)), .tooLarge),
+                (.init(path: echo, body: [], sender: String(repeating: "x", count: 257)), .invalidArgument),
+                (.init(path: echo, body: [], idempotencyKey: ""), .invalidArgument),
+                (.init(path: echo, body: [], idempotencyKey: String(repeating: "x", count: 256)), .invalidArgument),
+                (.init(path: echo, body: [], delivery: .ephemeral, idempotencyKey: "k"), .invalidArgument),
+                (.init(path: echo, body: [], timeout: .zero), .deadlineExceeded),
+            ]
+            for (message, expected) in cases {
+                #expect(await code { _ = try await runtime.call(message) }?.code == expected)
+            }
+            let largest = Array(repeating: UInt8(7), count: Message.bodyBytesMax)
+            let reply = try await runtime.call(.init(path: echo, body: largest))
+            #expect(reply.body == largest)
+        }
+    }
+
+    @Test("frames that do not parse are dropped, and the next one is read") func malformed() async throws {
+        try await withThree { mesh, nodes in
+            for kind in PeerFrame.Kind.allCases {
+                for body in [[], [0], [1], [2, 0xff, 0xff], Array(repeating: 0xff, count: 300)] as [[UInt8]] {
+                    nodes[2].runtime.received(PeerFrame(kind: kind, correlation: 7, body: body), from: nodes[0].id)
+                }
+            }
+            let reply = try await nodes[0].runtime.call(.init(path: path("/work/a"), body: [5]))
+            #expect(reply.body == [5])
+        }
+    }
+
+    @Test("a cancelled call ends at once") func cancelled() async throws {
+        let gate = Gate()
+        try await withThree(
+            handlers: ScriptedHandlers { message, _ in
+                await gate.pass()
+                return message.body
+            }
+        ) { _, nodes in
+            let runtime = nodes[0].runtime
+            let call = Task { try await runtime.call(.init(path: path("/work/a"), body: [])) }
+            try await eventually("the message arrived") { nodes[2].runtime.load.depth == 1 }
+            call.cancel()
+            await #expect(throws: CancellationError.self) { try await call.value }
+            gate.open()
+        }
+    }
+}

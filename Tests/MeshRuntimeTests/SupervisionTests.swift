@@ -1,0 +1,173 @@
+import MeshCore
+import MeshRuntime
+import Synchronization
+import Testing
+
+private let work = path("/work/a")
+
+private var impatient: RuntimeConfiguration {
+    var configuration = RuntimeConfiguration()
+    configuration.backoff = .milliseconds(1) ... .milliseconds(5)
+    return configuration
+}
+
+@Suite struct SupervisionTests {
+    @Test("an error of the handler is the reply, and the message is consumed") func refused() async throws {
+        let error = MeshError(.handlerFailed, "no such document", hint: "send one that exists", accepted: .yes)
+        try await withNode(
+            handlers: ScriptedHandlers { _, _ async throws(TurnFailure) in throw .refused(error) }
+        ) { node in
+            _ = try await node.runtime.apply([definition("work", "/work/{key}")])
+            #expect(await code { _ = try await node.runtime.call(.init(path: work, body: [])) } == error)
+            #expect(node.runtime.load.depth == 0)
+        }
+    }
+
+    @Test("a message whose handler crashes is delivered again") func crash() async throws {
+        let attempts = Mutex(0)
+        try await withNode(
+            handlers: ScriptedHandlers { message, _ async throws(TurnFailure) in
+                if attempts.withLock({
+                    $0 += 1
+                    return $0
+                }) < 3 {
+                    throw .crashed("killed")
+                }
+                return message.body
+            }, configuration: impatient
+        ) { node in
+            _ = try await node.runtime.apply([definition("work", "/work/{key}")])
+            #expect(try await node.runtime.call(.init(path: work, body: [1])).body == [1])
+            #expect(attempts.withLock { $0 } == 3)
+        }
+    }
+
+    @Test("a message that crashes its handler five times is a dead letter, and the next one runs") func poison()
+        async throws
+    {
+        let attempts = Mutex(0)
+        try await withNode(
+            handlers: ScriptedHandlers { message, _ async throws(TurnFailure) in
+                guard message.body == [13] else { return message.body }
+                attempts.withLock { $0 += 1 }
+                throw .crashed("segmentation fault")
+            }, configuration: impatient
+        ) { node in
+            _ = try await node.runtime.apply([definition("work", "/work/{key}")])
+            let error = await code { _ = try await node.runtime.call(.init(path: work, body: [13])) }
+            #expect(error?.code == .handlerFailed)
+            #expect(error?.message.contains("segmentation fault") == true)
+            #expect(error?.accepted == .yes)
+            #expect(attempts.withLock { $0 } == 5)
+            #expect(try await node.runtime.call(.init(path: work, body: [1])).body == [1])
+            let letters = try await node.storage.scan(StorageRange(.deadLetters), limit: 10)
+            #expect(letters.count == 1)
+            let letter = try DeadLetter(decoding: letters[0].value)
+            #expect(letter.path == work)
+            #expect(letter.message.body == [13])
+            #expect(letter.reason == "segmentation fault")
+        }
+    }
+
+    @Test("an ephemeral message is not delivered again") func ephemeralCrash() async throws {
+        let attempts = Mutex(0)
+        try await withNode(
+            handlers: ScriptedHandlers { _, _ async throws(TurnFailure) in
+                attempts.withLock { $0 += 1 }
+                throw .crashed("killed")
+            }, configuration: impatient
+        ) { node in
+            _ = try await node.runtime.apply([definition("work", "/work/{key}")])
+            let error = await code {
+                _ = try await node.runtime.call(.init(path: work, body: [], delivery: .ephemeral))
+            }
+            #expect(error?.code == .handlerFailed)
+            #expect(attempts.withLock { $0 } == 1)
+            #expect(try await node.storage.scan(StorageRange(.deadLetters), limit: 10).isEmpty)
+        }
+    }
+
+    @Test("while a handler cannot start, its messages wait and the listing says failed") func cannotStart() async throws
+    {
+        let mended = Mutex(false)
+        try await withNode(
+            handlers: ScriptedHandlers(start: { _ throws(HandlerStartError) in
+                guard mended.withLock({ $0 }) else {
+                    throw HandlerStartError("no such command: nothing", hint: "install it")
+                }
+            }), configuration: impatient
+        ) { node in
+            _ = try await node.runtime.apply([definition("work", "/work/{key}")])
+            let error = await code { _ = try await node.runtime.call(.init(path: work, body: [1])) }
+            #expect(error?.code == .handlerFailed)
+            #expect(error?.message.contains("no such command: nothing") == true)
+            #expect(error?.hint == "install it")
+            #expect(error?.accepted == .yes)
+            let view = try await node.runtime.actors(prefix: "/work/")
+            #expect(view.actors.map(\.state) == ["failed"])
+            #expect(view.actors.map(\.depth) == [1])
+            mended.withLock { $0 = true }
+            try await eventually("the message is processed") { node.runtime.load.depth == 0 }
+            #expect(try await node.runtime.actors(prefix: "/work/").actors.map(\.state) == ["active"])
+        }
+    }
+
+    @Test("an activation that is idle ends, and its actor remembers") func idle() async throws {
+        var configuration = RuntimeConfiguration()
+        configuration.idleAfter = .milliseconds(20)
+        try await withNode(configuration: configuration) { node in
+            let counter = path("/meshnode/counter/a")
+            _ = try await node.runtime.call(.init(path: counter, body: Array("{\"add\":2}".utf8)))
+            _ = try await node.runtime.call(.init(path: path("/meshnode/echo/a"), body: []))
+            try await eventually("no activation lives") { node.runtime.load.actors == 0 }
+            // The one that remembers is listed; the echo has left no trace.
+            let view = try await node.runtime.actors(prefix: "/")
+            #expect(view.actors.map(\.path) == ["/meshnode/counter/a"])
+            #expect(view.actors.map(\.state) == ["idle"])
+            let reply = try await node.runtime.call(.init(path: counter, body: Array("{\"read\":true}".utf8)))
+            #expect(text(reply.body) == "{\"value\":2}")
+        }
+    }
+
+    @Test("more actors than places: the longest idle gives way, and all are served") func eviction() async throws {
+        var configuration = RuntimeConfiguration()
+        configuration.activationsMax = 3
+        try await withNode(configuration: configuration) { node in
+            let runtime = node.runtime
+            for round in 1...2 {
+                try await withThrowingTaskGroup(of: String.self) { group in
+                    for key in 0..<40 {
+                        group.addTask {
+                            let counter = path("/meshnode/counter/\(key)")
+                            return text(
+                                try await runtime.call(.init(path: counter, body: Array("{\"add\":1}".utf8))).body)
+                        }
+                    }
+                    for try await reply in group { #expect(reply == "{\"value\":\(round)}") }
+                }
+                #expect(runtime.load.actors <= 3)
+            }
+        }
+    }
+
+    @Test("a busy actor does not keep its place for ever when others wait") func fairness() async throws {
+        var configuration = RuntimeConfiguration()
+        configuration.workersMax = 1
+        let busy = path("/work/busy")
+        let refill = Mutex<(@Sendable () async -> Void)?>(nil)
+        try await withNode(
+            handlers: ScriptedHandlers { message, path in
+                // The busy one always has a next message.
+                if path == busy, let refill = refill.withLock({ $0 }) { await refill() }
+                return message.body
+            }, configuration: configuration
+        ) { node in
+            _ = try await node.runtime.apply([definition("work", "/work/{key}")])
+            let runtime = node.runtime
+            refill.withLock { $0 = { _ = try? await runtime.send(.init(path: busy, body: [])) } }
+            _ = try await runtime.send(.init(path: busy, body: []))
+            #expect(try await runtime.call(.init(path: work, body: [7])).body == [7])
+            refill.withLock { $0 = nil }
+        }
+    }
+}
