@@ -13,21 +13,24 @@ extension LocalActors {
             }
         }
         let range = StorageRange(.mailboxes, prefix: Array(prefix.utf8))
-        self.storage.scan(range, limit: limit, bytesMax: .max) { result in
-            var views = Dictionary(busy.map { ($0.path, $0) }, uniquingKeysWith: { first, _ in first })
-            for entry in (try? result.get()) ?? [] {
-                let path = String(decoding: entry.key, as: UTF8.self)
-                guard views[path] == nil else { continue }
-                views[path] = ActorView(
-                    path: path, node: node, definition: "", state: "idle", depth: 0, processed: 0)
+        // Memory is ahead of the disk; behind an empty batch they agree.
+        self.storage.commit(StorageBatch()) {
+            self.storage.scan(range, limit: limit, bytesMax: .max) { result in
+                let remembered = (try? result.get())?.map { String(decoding: $0.key, as: UTF8.self) } ?? []
+                done(self.merged(busy, remembered, node: node, limit: limit))
             }
-            let listed = views.values.sorted { $0.path < $1.path }.prefix(limit)
-            done(
-                listed.map { view in
-                    var view = view
-                    view.definition = (try? ActorPath(view.path)).flatMap { try? self.target(of: $0).name } ?? ""
-                    return view
-                })
+        }
+    }
+
+    private func merged(_ busy: [ActorView], _ remembered: [String], node: String, limit: Int) -> [ActorView] {
+        let busyPaths = Set(busy.map(\.path))
+        let idle = remembered.filter { !busyPaths.contains($0) }.map { path in
+            ActorView(path: path, node: node, definition: "", state: "idle", depth: 0, processed: 0)
+        }
+        return (busy + idle).sorted { $0.path < $1.path }.prefix(limit).map { view in
+            var view = view
+            view.definition = (try? ActorPath(view.path)).flatMap { try? self.target(of: $0).name } ?? ""
+            return view
         }
     }
 
