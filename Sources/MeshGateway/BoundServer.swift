@@ -14,9 +14,9 @@ struct BoundServer: Sendable {
         group: any EventLoopGroup, logger: Logger, onBound: @escaping @Sendable (HTTPGateway.Address) -> Void
     ) {
         self.address = listener.address
-        // The server tells of each start in its own words at `info`; the daemon has its own line for that.
+        // The server tells of starts and of its own cancellation in its own words; the daemon has better lines.
         var quiet = logger
-        quiet.logLevel = max(.warning, logger.logLevel)
+        quiet.logLevel = .critical
         let channel = HTTP1Channel(
             responder: { request, writer, channel in try await service.respond(to: request, writer, channel) },
             configuration: HTTP1Channel.Configuration(

@@ -103,7 +103,7 @@ struct NodeClient: Sendable {
         }
         var message = printable(error.message)
         switch error.accepted {
-        case .yes: message += " (the message is accepted and will be processed)"
+        case .yes: message += " (the message was accepted)"
         case .unknown: message += " (whether the message was accepted is unknown)"
         case .no: break
         }

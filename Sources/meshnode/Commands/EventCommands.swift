@@ -52,7 +52,7 @@ struct EventWatchCommand: FolderCommand {
                 if self.isJSON {
                     printRaw(Array("{\"kind\":\"\(kind)\",\"event\":".utf8) + data + Array("}\n".utf8))
                 } else {
-                    printLine(printable("\(kind)\t\(String(decoding: data, as: UTF8.self))"))
+                    printLine(printable("\(kind) \(String(decoding: data, as: UTF8.self))"))
                 }
             }
             throw CommandFailure("the node ended the stream", status: .unreachable)

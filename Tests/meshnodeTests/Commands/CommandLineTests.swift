@@ -1,0 +1,207 @@
+import Foundation
+import MeshRuntime
+import Testing
+
+@testable import meshnode
+
+@Suite("Commands without a node")
+struct CommandLineTests {
+    @Test(
+        "a mistake of usage is 2, says what is wrong, and never shows a Swift value",
+        arguments: [
+            ["bogus"], ["status", "--bogus"], ["send"], ["call", "a//b"], ["call", "/a", "--data", "x", "--file", "y"],
+            ["call", "/a", "x"], ["call", "/a", "--timeout", "soon"], ["send", "/a", "--delivery", "maybe"],
+            ["config", "--bind", "nowhere"], ["config", "--config", "/nonexistent.yaml"], ["start", "--http", "x"],
+            ["status", "--watch", "--why", "a"], ["status", "--format", "xml"], ["apply"],
+            ["apply", "-f", "/nonexistent.yaml"], ["status", "--node", "ftp://a/b"], ["completions", "tcsh"],
+        ])
+    func usage(arguments: [String]) throws {
+        let result = try MeshnodeProcess.run(arguments)
+        #expect(result.status == ExitStatus.usage.rawValue)
+        #expect(result.output.isEmpty)
+        #expect(!result.errors.isEmpty)
+        #expect(!result.errors.contains("meshnode."), "\(result.errors)")
+        #expect(!result.errors.contains("Optional("), "\(result.errors)")
+    }
+
+    @Test("help and versions are 0", arguments: [["--help"], [], ["--version"], ["version"], ["start", "--help"]])
+    func help(arguments: [String]) throws {
+        let result = try MeshnodeProcess.run(arguments)
+        #expect(result.status == 0)
+        #expect(!result.output.isEmpty)
+        #expect(result.errors.isEmpty)
+    }
+
+    @Test(
+        "where no node answers it is 3, with the mend",
+        arguments: [
+            ["status"], ["members", "--node", "http://127.0.0.1:1"], ["call", "/a"], ["get"], ["event", "watch"],
+            ["leave"],
+        ])
+    func unreachable(arguments: [String]) throws {
+        let result = try MeshnodeProcess.run(arguments, environment: ["MESHNODE_DATA": "/nonexistent"])
+        #expect(result.status == ExitStatus.unreachable.rawValue)
+        #expect(result.errors.hasPrefix("meshnode: no node answers at "))
+        #expect(result.errors.contains("meshnode start"))
+    }
+
+    @Test("a definition with a mistake is found without a node, with its file, line and column")
+    func applyMistake() throws {
+        let text = "apiVersion: meshnode/v1\nkind: Actor\nmetadata: {nmae: a}\n"
+        let result = try MeshnodeProcess.run(["apply", "-f", "-"], input: text)
+        #expect(result.status == ExitStatus.failed.rawValue)
+        #expect(result.errors.hasPrefix("meshnode: standard input: line 3, column 12: metadata has no field 'nmae'\n"))
+        #expect(result.errors.contains("did you mean 'name'?"))
+    }
+
+    @Test("config shows origins and hides the token, also from its own errors")
+    func config() throws {
+        let result = try MeshnodeProcess.run(
+            ["config", "--zone", "z1", "-o", "json"],
+            environment: ["MESHNODE_TOKEN": "mesh1.s3cret", "MESHNODE_NAME": "n"])
+        #expect(result.status == 0)
+        struct Shown: Decodable {
+            struct Row: Decodable, Equatable {
+                var name: String
+                var value: String
+                var origin: String
+            }
+            var settings: [Row]
+        }
+        let rows = try JSONDecoder().decode(Shown.self, from: Data(result.output.utf8)).settings
+        #expect(rows.contains(.init(name: "zone", value: "z1", origin: "flag --zone")))
+        #expect(rows.contains(.init(name: "name", value: "n", origin: "environment MESHNODE_NAME")))
+        #expect(rows.contains(.init(name: "token", value: "(hidden)", origin: "environment MESHNODE_TOKEN")))
+        #expect(rows.contains(.init(name: "profile", value: "lan", origin: "default")))
+        #expect(!(result.output + result.errors).contains("s3cret"))
+    }
+
+    @Test("there is a completion script for each shell", arguments: ["bash", "zsh", "fish"])
+    func completions(shell: String) throws {
+        let result = try MeshnodeProcess.run(["completions", shell])
+        #expect(result.status == 0)
+        #expect(result.output.contains("members"))
+        #expect(try MeshnodeProcess.run(["--generate-completion-script", shell]).status == 0)
+    }
+
+    @Test("the token of a folder without a mesh is not found")
+    func noToken() throws {
+        try withTemporaryFolder { folder throws in
+            #expect(try MeshnodeProcess.run(["token", "--data", folder]).status == ExitStatus.notFound.rawValue)
+        }
+    }
+}
+
+@Suite("Commands and a node", .serialized, .timeLimit(.minutes(2)))
+struct NodeCommandsTests {
+    private static let program = """
+        import sys, json, time
+        for line in sys.stdin:
+            message = json.loads(line)
+            if message["body"] == "sleep":
+                time.sleep(60)
+            print(json.dumps({"id": message["id"], "reply": message["body"]}), flush=True)
+        """
+
+    private static func definition(_ node: RunningNode) -> String {
+        """
+        apiVersion: meshnode/v1
+        kind: Actor
+        metadata: {name: cat}
+        spec:
+          path: /cat/{key}
+          handler: {exec: {command: [python3, \(node.folder.path)/cat.py], timeout: 90s}}
+        """
+    }
+
+    @Test("every command does its work, and its exit status says how it went")
+    func everything() throws {
+        try MeshnodeProcess.withNode(["--zone", "z1", "--tag", "team=a", "--capability", "gpu=1"]) { node in
+            try self.status(node)
+            try self.definitions(node)
+            try self.messages(node)
+            try self.overTCP(node)
+            #expect(try node.run("event", "send", "deploy", "v2").status == 0)
+            #expect(try node.run("event", "send", "deploy", String(repeating: "x", count: 600)).status == 1)
+            #expect(try node.run("token").output.hasPrefix("mesh1."))
+            #expect(try MeshnodeProcess.run(["token", "--data", node.data]).output.hasPrefix("mesh1."))
+            #expect(try node.run("leave").status == 0)
+            node.process.waitUntilExit()
+            #expect(node.process.terminationStatus == 0)
+            #expect(try node.run("status").status == ExitStatus.unreachable.rawValue)
+        }
+    }
+
+    private func status(_ node: RunningNode) throws {
+        let table = try node.run("status")
+        #expect(table.status == 0)
+        #expect(table.output.contains("1 alive, 0 suspect, 0 dead, 0 left"))
+        #expect(!table.output.contains("\u{1B}"), "colour where nobody looks")
+        let json = try node.run("status", "--format", "json")
+        let view = try JSONDecoder().decode(StatusView.self, from: Data(json.output.utf8))
+        #expect(view.node.name == "one")
+        #expect(view.members.first?.zone == "z1")
+        #expect(view.members.first?.tags == ["team": "a"])
+        #expect(view.members.first?.capabilities == ["gpu": "1"])
+        #expect(try node.run("members").output.contains("gpu=1"))
+        #expect(try node.run("status", "--why", "one").output.contains("joined"))
+        #expect(try node.run("status", "--why", "nobody").status == ExitStatus.notFound.rawValue)
+        #expect(try MeshnodeProcess.run(["status", "--data-dir", node.data]).status == 0)
+    }
+
+    private func definitions(_ node: RunningNode) throws {
+        try Data(Self.program.utf8).write(to: node.folder.appending(path: "cat.py"))
+        let definition = Self.definition(node)
+        let applied = try node.run("apply", "-f", "-", input: definition)
+        #expect(applied.output == "cat created\n", "\(applied.errors)")
+        #expect(try node.run("apply", "-f", "-", input: definition).output == "cat unchanged\n")
+        #expect(try node.run("get").output.contains("/cat/{key}"))
+        #expect(try node.run("get", "cat").output == definition + "\n")
+        #expect(try node.run("get", "dog").status == ExitStatus.notFound.rawValue)
+        #expect(try node.run("delete", "dog").status == ExitStatus.notFound.rawValue)
+    }
+
+    private func messages(_ node: RunningNode) throws {
+        let call = try node.run("call", "/cat/a", "--data", #"{"n":1}"#)
+        #expect(call.output.filter { $0 != " " } == "{\"n\":1}\n", "\(call.errors)")
+        #expect(try node.run("call", "/meshnode/echo/x", "-", input: "hi").output == "hi")
+        #expect(try node.run("call", "/meshnode/counter/x", "--data", #"{"add":2}"#).output == "{\"value\":2}\n")
+        let bad = try node.run("call", "/meshnode/counter/x", "--data", "{")
+        #expect(bad.status == ExitStatus.failed.rawValue)
+        let json = try node.run("call", "/meshnode/echo/x", "--data", "text", "-o", "json")
+        #expect(json.output.hasSuffix("\"reply\":\"text\"}\n"))
+        let sent = try node.run("send", "/cat/b", "--data", "hello")
+        #expect(sent.output.count == 33, "32 digits and a newline: \(sent.output)\(sent.errors)")
+        #expect(try node.run("call", "/nowhere/a").status == ExitStatus.notFound.rawValue)
+        let late = try node.run("call", "/cat/slow", "--data", "\"sleep\"", "--timeout", "300ms")
+        #expect(late.status == ExitStatus.timedOut.rawValue)
+        #expect(late.errors.contains("accepted"))
+        #expect(try node.run("actors", "/cat/").output.contains("/cat/slow"))
+        #expect(try !node.run("actors", "/cat/").output.contains("/meshnode/"))
+        #expect(try node.run("delete", "cat").output == "cat deleted\n")
+        #expect(try node.run("call", "/cat/a").status == ExitStatus.notFound.rawValue)
+    }
+
+    private func overTCP(_ node: RunningNode) throws {
+        let token = node.data + "/admin.token"
+        #expect(try MeshnodeProcess.run(["status", "--node", node.url, "--token-file", token]).status == 0)
+        let none = try MeshnodeProcess.run(
+            ["status", "--node", node.url], environment: ["MESHNODE_DATA": "/nonexistent"])
+        #expect(none.status == ExitStatus.failed.rawValue)
+        #expect(none.errors.contains("asks for a token"))
+        let wrong = try MeshnodeProcess.run(
+            ["status", "--node", node.url], environment: ["MESHNODE_ADMIN_TOKEN": "wr0ng"])
+        #expect(wrong.status == ExitStatus.failed.rawValue)
+        #expect(!wrong.errors.contains("wr0ng"))
+        let taken = try MeshnodeProcess.run(
+            [
+                "start", "--data", node.folder.path + "/b", "--bind", "127.0.0.1:0", "--http",
+                String(node.url.dropFirst(7)),
+            ])
+        #expect(taken.status == ExitStatus.failed.rawValue)
+        #expect(taken.errors.contains("the address is taken"), "\(taken.errors)")
+        let second = try MeshnodeProcess.run(["start", "--data", node.data, "--http", "none"])
+        #expect(second.status == ExitStatus.failed.rawValue)
+        #expect(second.errors.contains("another daemon runs on"))
+    }
+}
