@@ -1,0 +1,78 @@
+internal import MeshCore
+
+/// A mesh that has known itself for long, made without waiting for it.
+extension MembershipSimulation {
+    /// Push/pull between hosts at distance 1, 2, 4, …: after log2 N rounds everybody has met everybody's record.
+    ///
+    /// The frames are the real ones, made and read by `Membership`; only the network is left out: they arrive at
+    /// once, and datagrams sent meanwhile are dropped.
+    mutating func converge(_ present: [Int]) {
+        var distance = 1
+        while distance < present.count {
+            for index in present.indices {
+                self.exchange(present[index], present[(index + distance) % present.count])
+            }
+            distance *= 2
+        }
+    }
+
+    private mutating func exchange(_ one: Int, _ other: Int) {
+        guard one != other else { return }
+        self.converse(one, .streamOpened, with: other)
+        self.converse(other, .streamOpened, with: one)
+        self.converse(one, .exchange, with: other)
+        self.converse(one, .streamClosed, with: other)
+        self.converse(other, .streamClosed, with: one)
+    }
+
+    private enum Turn { case streamOpened, exchange, streamClosed }
+
+    /// Steps one host and carries the frames between the two to and fro until nobody has more to say.
+    private mutating func converse(_ speaker: Int, _ turn: Turn, with listener: Int) {
+        guard let peer = self.hosts[listener].process else { return }
+        let (id, boot) = (peer.membership.local.id, peer.boot)
+        let input: Membership.Input =
+            switch turn {
+            case .streamOpened: .streamOpened(id, boot: boot, endpoint: self.hosts[listener].endpoint)
+            case .exchange: .exchange(id)
+            case .streamClosed: .streamClosed(id, boot: boot, refused: false)
+            }
+        var frames: [(to: Int, bytes: [UInt8])] = []
+        self.quietly(speaker, &frames, to: listener) { $0.step(input, at: $1, into: &$2) }
+        var exchanged = 0
+        while exchanged < frames.count, exchanged < 64 {
+            let (receiver, bytes) = frames[exchanged]
+            let sender = receiver == listener ? speaker : listener
+            exchanged += 1
+            guard let senderID = self.hosts[sender].process?.membership.local.id else { return }
+            self.quietly(receiver, &frames, to: sender) {
+                $0.receive(frame: bytes.raw, from: senderID, at: $1, into: &$2)
+            }
+        }
+    }
+
+    private mutating func quietly(
+        _ host: Int, _ frames: inout [(to: Int, bytes: [UInt8])], to peer: Int,
+        _ body: (inout Membership, Instant, inout Membership.Effects) -> Void
+    ) {
+        guard self.hosts[host].process != nil, let peerID = self.hosts[peer].process?.membership.local.id else { return }
+        self.effects.clear()
+        body(&self.hosts[host].process!.membership, self.hosts[host].clock.reading(at: self.now), &self.effects)
+        for effect in self.effects.list {
+            switch effect {
+            case .stream(let to, _, let range) where to == peerID:
+                frames.append((peer, Array(self.effects.bytes[range])))
+            case .neighbours(let peers): self.hosts[host].process?.neighbours = peers
+            default: break
+            }
+        }
+    }
+
+    /// The drivers begin: streams to neighbours are dialled, wakes armed.
+    mutating func beginDriving(_ present: [Int]) {
+        for host in present {
+            self.dialNeighbours(of: host)
+            self.arm(host)
+        }
+    }
+}
