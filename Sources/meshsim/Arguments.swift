@@ -87,7 +87,9 @@ struct ScenarioOptions: ParsableArguments {
             """)
     var start: Scenario.Start?
 
-    @Option(help: ArgumentHelp("Kinds of fault: none, all, swarm (each in half of the seeds), or a list.", valueName: "list"))
+    @Option(
+        help: ArgumentHelp(
+            "Kinds of fault: none, all, swarm (each in half of the seeds), or a list.", valueName: "list"))
     var faults = FaultList.none
 
     @Option(help: ArgumentHelp("Datagrams lost, such as 5% or 0.05.", valueName: "share"))

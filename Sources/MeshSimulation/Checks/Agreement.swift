@@ -60,7 +60,8 @@ enum Agreement {
     private static func violation(
         _ name: String, _ simulation: borrowing MembershipSimulation, _ host: Int, _ member: Member, _ text: String
     ) -> Violation {
-        let about = simulation.truth.lives[member.description.id].map { "host \($0.host)" } ?? member.description.id.short
+        let about =
+            simulation.truth.lives[member.description.id].map { "host \($0.host)" } ?? member.description.id.short
         return Violation(
             name, at: simulation.now, host: host,
             "believes \(about) \(member.state) (\(member.description.boot.epoch).\(member.incarnation)), \(text)")

@@ -48,7 +48,8 @@ package struct EventDelivery: Sendable {
                 if truth.isHealthyRun {
                     return Violation(
                         Self.name, at: now, host: host,
-                        "event \(news.key.sequence) of \(news.key.origin.short), raised at \(news.raisedAt), never came")
+                        "event \(news.key.sequence) of \(news.key.origin.short), raised at \(news.raisedAt), never came"
+                    )
                 }
             }
         }

@@ -9,7 +9,8 @@ struct WellFormed: Sendable {
     func sent(datagramOf bytes: Int, by host: Int, at now: VirtualTime) -> Violation? {
         guard bytes > self.datagramBytesMax || bytes == 0 else { return nil }
         return Violation(
-            Self.name, at: now, host: host, "sent a datagram of \(bytes) bytes, allowed are 1 to \(self.datagramBytesMax)")
+            Self.name, at: now, host: host,
+            "sent a datagram of \(bytes) bytes, allowed are 1 to \(self.datagramBytesMax)")
     }
 
     /// Stale, replayed and misdirected packets are the network's doing; these are ours.

@@ -32,6 +32,7 @@ extension Duration {
         let milliseconds = self.nanoseconds / 1_000_000
         let fraction = String(milliseconds.magnitude % 1_000)
         let sign = milliseconds < 0 ? "-" : ""
-        return "\(sign)\(milliseconds.magnitude / 1_000).\(String(repeating: "0", count: 3 - fraction.count))\(fraction)s"
+        return
+            "\(sign)\(milliseconds.magnitude / 1_000).\(String(repeating: "0", count: 3 - fraction.count))\(fraction)s"
     }
 }

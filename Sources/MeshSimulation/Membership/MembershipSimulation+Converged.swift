@@ -55,7 +55,9 @@ extension MembershipSimulation {
         _ host: Int, _ frames: inout [(to: Int, bytes: [UInt8])], to peer: Int,
         _ body: (inout Membership, Instant, inout Membership.Effects) -> Void
     ) {
-        guard self.hosts[host].process != nil, let peerID = self.hosts[peer].process?.membership.local.id else { return }
+        guard self.hosts[host].process != nil, let peerID = self.hosts[peer].process?.membership.local.id else {
+            return
+        }
         self.effects.clear()
         body(&self.hosts[host].process!.membership, self.hosts[host].clock.reading(at: self.now), &self.effects)
         for effect in self.effects.list {

@@ -173,7 +173,9 @@ extension MembershipSimulation {
 
     private mutating func retag(_ host: Int) {
         guard let process = self.hosts[host].process, process.pausedUntil == nil else { return }
-        self.hosts[host].disk.tags = [Label("rack", "r\(self.random.below(40))"), Label("tier", "\(self.random.below(3))")]
+        self.hosts[host].disk.tags = [
+            Label("rack", "r\(self.random.below(40))"), Label("tier", "\(self.random.below(3))"),
+        ]
         self.step(.retag(self.hosts[host].disk.tags), on: host)
     }
 

@@ -141,7 +141,8 @@ extension MembershipSimulation {
     private mutating func keepalive(_ id: ConnectionID) {
         guard let connection = self.streams[id] else { return }
         let (opener, acceptor) = (connection.opener, connection.acceptor)
-        let isWhole = self.isAlive(opener) && self.isAlive(acceptor)
+        let isWhole =
+            self.isAlive(opener) && self.isAlive(acceptor)
             && self.passes(from: opener.host, to: acceptor.host) && self.passes(from: acceptor.host, to: opener.host)
         if isWhole {
             let isIdle = self.now - connection.usedAt >= SimulatedStreams.idleMax
@@ -173,7 +174,9 @@ extension MembershipSimulation {
         let end = connection.end(side)
         if self.isAlive(end) { self.dispatch(.ended(id, reset: reset), to: end.host) }
         // The other end learns of it in its own time, if it is still there.
-        if self.streams.ended(id, side) || !self.isAlive(connection.end(side.other)) { self.streams.close(id, returning: &self.pool) }
+        if self.streams.ended(id, side) || !self.isAlive(connection.end(side.other)) {
+            self.streams.close(id, returning: &self.pool)
+        }
     }
 
     /// A process died: its kernel, if that still has power, resets what it had open.

@@ -1,5 +1,5 @@
-package import MeshCore
 internal import DequeModule
+package import MeshCore
 
 /// One attempt to connect, and the stream that came of it. Serial numbers make a stale event harmless.
 package struct ConnectionID: Hashable, Sendable {
@@ -90,7 +90,9 @@ package struct SimulatedStreams: Sendable {
         return connection
     }
 
-    package mutating func open(from: ProcessID, to host: Int, purpose: StreamPurpose, at now: VirtualTime) -> ConnectionID {
+    package mutating func open(from: ProcessID, to host: Int, purpose: StreamPurpose, at now: VirtualTime)
+        -> ConnectionID
+    {
         self.serial += 1
         let slot = self.free.popLast() ?? Int32(self.slots.count)
         if Int(slot) == self.slots.count { self.slots.append(nil) }
