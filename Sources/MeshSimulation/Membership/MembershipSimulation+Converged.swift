@@ -2,10 +2,11 @@ internal import MeshCore
 
 /// A mesh that has known itself for long, made without waiting for it.
 extension MembershipSimulation {
-    /// Push/pull between hosts at distance 1, 2, 4, …: after log2 N rounds everybody has met everybody's record.
+    /// Every host asks the hosts at distance 1, 2, 4, … for what they know: after log2 N rounds everybody knows all.
     ///
     /// The frames are the real ones, made and read by `Membership`; only the network is left out: they arrive at
-    /// once, and datagrams sent meanwhile are dropped.
+    /// once. The asker's own answer, the push of push/pull, is left out too: what comes by it is news that must be
+    /// told on, and a mesh that has known itself for long has no such news.
     mutating func converge(_ present: [Int]) {
         var distance = 1
         while distance < present.count {
@@ -27,7 +28,7 @@ extension MembershipSimulation {
 
     private enum Turn { case streamOpened, exchange, streamClosed }
 
-    /// Steps one host and carries the frames between the two to and fro until nobody has more to say.
+    /// Steps one host, carries its frames to the other and the answers back.
     private mutating func converse(_ speaker: Int, _ turn: Turn, with listener: Int) {
         guard let peer = self.hosts[listener].process else { return }
         let (id, boot) = (peer.membership.local.id, peer.boot)
@@ -45,9 +46,11 @@ extension MembershipSimulation {
             let sender = receiver == listener ? speaker : listener
             exchanged += 1
             guard let senderID = self.hosts[sender].process?.membership.local.id else { return }
-            self.quietly(receiver, &frames, to: sender) {
+            var answers: [(to: Int, bytes: [UInt8])] = []
+            self.quietly(receiver, &answers, to: sender) {
                 $0.receive(frame: bytes.raw, from: senderID, at: $1, into: &$2)
             }
+            if receiver == listener { frames += answers }
         }
     }
 
