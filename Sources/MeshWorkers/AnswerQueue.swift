@@ -1,16 +1,9 @@
 internal import DequeModule
-internal import MeshCore
+internal import MeshRuntime
 internal import Synchronization
 
 /// Lines from a program on their way to the turn that waits for one. Ends once, with a reason.
 final class AnswerQueue: Sendable {
-    enum End: Error, Sendable {
-        /// The program's answer is an error.
-        case refused(MeshError)
-        /// The program is gone or cannot be trusted any more.
-        case broken(String)
-    }
-
     /// A program answers one message at a time; a few lines more are read before that is judged.
     private static let linesMax = 8
 
@@ -47,9 +40,9 @@ final class AnswerQueue: Sendable {
     }
 
     /// Before a message is written, there is nothing to answer.
-    func requireEmpty() throws(End) {
+    func requireEmpty() throws(TurnFailure) {
         let isEmpty = self.state.withLock { $0.lines.isEmpty }
-        guard isEmpty else { throw .broken("it wrote a line that nobody asked for") }
+        guard isEmpty else { throw .crashed("it wrote a line that nobody asked for") }
     }
 
     /// Throws lines away until the end, or until the task is cancelled.
@@ -65,11 +58,11 @@ final class AnswerQueue: Sendable {
     }
 
     /// One consumer at a time. Lines that came before the end are given out first.
-    func next() async throws(End) -> [UInt8] {
+    func next() async throws(TurnFailure) -> [UInt8] {
         await self.ready()
         let (line, reason) = self.state.withLock { ($0.lines.popFirst(), $0.reason) }
         if let line { return line }
-        throw .broken(reason ?? "its activation was ended")
+        throw .crashed(reason ?? "its activation was ended")
     }
 
     /// Until there is a line, the end, or a cancellation.

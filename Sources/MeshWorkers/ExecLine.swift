@@ -1,9 +1,9 @@
 internal import FoundationEssentials
-internal import MeshCore
-internal import MeshRuntime
+package import MeshCore
+package import MeshRuntime
 
 /// The lines of the `exec` protocol, version 1 (`docs/exec.md`).
-enum ExecLine {
+package enum ExecLine {
     private struct Envelope: Encodable {
         var v = 1
         var id: String
@@ -26,7 +26,7 @@ enum ExecLine {
     }
 
     /// `{"v":1,"id":…,"path":…,"sender":…,"body":…}` and a line break. A body that is JSON stands there as it was sent.
-    static func request(_ message: Message, id: String, path: ActorPath) -> [UInt8] {
+    package static func request(_ message: Message, id: String, path: ActorPath) -> [UInt8] {
         var envelope = Envelope(id: id, path: path.description, sender: message.sender)
         let isJSONBody = isJSON(message.body)
         if !isJSONBody {
@@ -50,21 +50,21 @@ enum ExecLine {
     }
 
     /// The bytes of `reply` in `{"id":…,"reply":…}`, as the program wrote them.
-    static func reply(in line: [UInt8], to id: String) throws(AnswerQueue.End) -> [UInt8] {
-        guard let members = jsonMembers(of: line) else { throw .broken("it wrote a line that is no JSON object") }
+    package static func reply(in line: [UInt8], to id: String) throws(TurnFailure) -> [UInt8] {
+        guard let members = jsonMembers(of: line) else { throw .crashed("it wrote a line that is no JSON object") }
         guard let written = members["id"], trimmed(line[written]) == Array("\"\(id)\"".utf8)[...] else {
-            throw .broken("it answered another message than it was asked")
+            throw .crashed("it answered another message than it was asked")
         }
         switch (members["reply"], members["error"]) {
         case (let reply?, nil): return Array(trimmed(line[reply]))
         case (nil, let failure?):
             guard let failure = try? JSONDecoder().decode(Failure.self, from: Data(line[failure])) else {
-                throw .broken("its error is not {\"code\":…,\"message\":…}")
+                throw .crashed("its error is not {\"code\":…,\"message\":…}")
             }
             throw .refused(
                 MeshError(
                     .handlerFailed, "\(failure.code.prefix(128)): \(failure.message.prefix(4096))", accepted: .yes))
-        default: throw .broken("its answer has neither reply nor error, or both")
+        default: throw .crashed("its answer has neither reply nor error, or both")
         }
     }
 }

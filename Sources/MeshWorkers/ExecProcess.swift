@@ -23,18 +23,14 @@ struct ExecProcess: ActorHandler, Sendable {
         let id = message.id.description
         // Cancelled when this scope ends.
         async let _ = self.killAfterTimeout()
-        do throws(AnswerQueue.End) {
+        do throws(TurnFailure) {
             try self.answers.requireEmpty()
             try await self.write(ExecLine.request(message, id: id, path: path))
             let answer = try await self.answers.next()
             return try ExecLine.reply(in: answer, to: id)
         } catch {
-            switch error {
-            case .refused(let error): throw .refused(error)
-            case .broken(let reason):
-                self.kill()
-                throw .crashed(reason)
-            }
+            if case .crashed = error { self.kill() }
+            throw error
         }
     }
 
@@ -85,9 +81,9 @@ struct ExecProcess: ActorHandler, Sendable {
         try? self.execution.send(signal: .kill, toProcessGroup: true)
     }
 
-    private func write(_ line: [UInt8]) async throws(AnswerQueue.End) {
+    private func write(_ line: [UInt8]) async throws(TurnFailure) {
         do { _ = try await self.execution.standardInputWriter.write(line) } catch {
-            throw .broken(self.answers.reason ?? "it closed its standard input")
+            throw .crashed(self.answers.reason ?? "it closed its standard input")
         }
     }
 

@@ -1,18 +1,18 @@
 /// Cuts a stream of bytes into lines of bounded length; what is longer is cut short and says so.
-struct LineSplitter: Sendable {
-    struct Line: Hashable, Sendable {
+package struct LineSplitter: Sendable {
+    package struct Line: Hashable, Sendable {
         /// Without the line break.
-        var bytes: [UInt8]
-        var isCut: Bool
+        package var bytes: [UInt8]
+        package var isCut: Bool
     }
 
     private let lineBytesMax: Int
     private var pending = Line(bytes: [], isCut: false)
 
-    init(lineBytesMax: Int) { self.lineBytesMax = lineBytesMax }
+    package init(lineBytesMax: Int) { self.lineBytesMax = lineBytesMax }
 
     /// The lines that end in `bytes`.
-    mutating func add(_ bytes: RawSpan) -> [Line] {
+    package mutating func add(_ bytes: RawSpan) -> [Line] {
         var lines: [Line] = []
         for index in bytes.byteOffsets {
             let byte = unsafe bytes.unsafeLoad(fromUncheckedByteOffset: index, as: UInt8.self)

@@ -1,7 +1,7 @@
 import MeshCore
+import MeshRuntime
+import MeshWorkers
 import Testing
-
-@testable import MeshWorkers
 
 @Suite("Lines of the exec protocol")
 struct ExecLineTests {
@@ -69,7 +69,7 @@ struct ExecLineTests {
             _ = try ExecLine.reply(in: line, to: self.id.description)
             Issue.record("\(text) was taken for a reply")
         } catch {
-            guard case .broken = error else {
+            guard case .crashed = error else {
                 Issue.record("\(error)")
                 return
             }
