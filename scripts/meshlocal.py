@@ -146,8 +146,13 @@ class Node:
         return next((member["state"] for member in self.status()["members"] if member["name"] == name), None)
 
     @property
+    def addresses(self):
+        return json.loads((self.data / "addresses.json").read_text())
+
+    @property
     def address(self):
-        return self.status()["node"]["address"]
+        """Where others reach it."""
+        return self.addresses["advertise"]
 
     def command(self, *arguments, input=None, timeout=60):
         """Runs the CLI against this node, which the environment names: `--data` of `send` and `call` is the message."""

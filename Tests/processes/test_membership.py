@@ -2,7 +2,7 @@
 import json
 import signal
 
-from support import Failure, MeshCase, wait_until
+from support import MeshCase, wait_until
 
 
 class Membership(MeshCase):
@@ -12,8 +12,8 @@ class Membership(MeshCase):
         self.assertEqual(status["mesh"]["health"], "healthy")
         self.assertEqual(status["mesh"]["members"], {"alive": 1, "suspect": 0, "dead": 0, "left": 0})
         self.assertEqual(status["node"]["state"], "ready")
-        bound = json.loads((alpha.data / "addresses.json").read_text())
-        self.assertIn(status["node"]["address"], json.dumps(bound))
+        self.assertEqual(alpha.addresses["bind"], status["node"]["address"])
+        self.assertEqual(alpha.addresses["pid"], alpha.process.pid)
         self.assertEqual(alpha.stop(), 0)
 
     def test_the_join_command_is_printed_once(self):
@@ -77,13 +77,11 @@ class Membership(MeshCase):
         self.mesh.join("gamma")
         self.mesh.wait_members(3)
         for node in self.mesh.nodes:
+            node.bound = node.addresses["bind"]
             node.kill()
-        # Ports were chosen by the system: whoever restarts binds another, and remembers only where the others were.
-        # So the first two get their old ports back, as nodes with fixed ports would.
-        ports = {node.name: json.loads((node.data / "addresses.json").read_text()) for node in self.mesh.nodes}
+        # Their ports were chosen by the system: whoever restarts gets the old one back, as nodes with fixed ports do.
         for node in self.mesh.nodes:
-            node.flags += ["--bind", bound_address(ports[node.name])]
-            node.start(wait=False)
+            node.start("--bind", node.bound, wait=False)
         for node in self.mesh.nodes:
             node.wait_ready()
         self.mesh.wait_members(3, seconds=60)
@@ -107,8 +105,7 @@ class Membership(MeshCase):
         alpha.stop()
         beta = self.mesh.node("beta").start("--join", address, "--token-file", self.mesh.token_file, wait=False)
         beta.wait_until("an attempt is logged", lambda: address in beta.log.read_text(), 20)
-        alpha.flags += ["--bind", address]
-        alpha.start()
+        alpha.start("--bind", address)
         beta.wait_ready(30)
         self.mesh.wait_members(2)
 
@@ -119,16 +116,7 @@ class Membership(MeshCase):
 
         # The watch is open when an event comes through; until then events are raised again.
         def seen():
-            self.succeed(alpha.command("event", "send", "deploy", "--data", "v2"))
+            self.succeed(alpha.command("event", "send", "deploy", "v2"))
             return "deploy" in watch.text()
 
         wait_until("beta sees the event", seen, 20, poll=0.3)
-
-
-def bound_address(addresses):
-    """The first loopback address in addresses.json, whatever its field is called."""
-    for value in addresses.values():
-        for text in value if isinstance(value, list) else [value]:
-            if isinstance(text, str) and text.startswith("127.0.0.1:"):
-                return text
-    raise Failure(f"no loopback address in {addresses}")

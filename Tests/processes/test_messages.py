@@ -87,8 +87,7 @@ class Messages(MeshCase):
         for node in nodes:
             node.kill()
         for node in nodes:
-            node.flags += ["--bind", addresses[node.name]]
-            node.start(wait=False)
+            node.start("--bind", addresses[node.name], wait=False)
         for node in nodes:
             node.wait_ready()
         self.mesh.wait_members(3, seconds=60)
