@@ -239,7 +239,11 @@ class Mesh:
         """Every node counts so many members in that state."""
         for node in nodes or [node for node in self.nodes if node.running]:
             counted = lambda: node.status()["mesh"]["members"][state] == count
-            node.wait_until(f"{node.name} sees {count} members {state}", counted, seconds)
+            try:
+                wait_until(f"{node.name} sees {count} members {state}", counted, seconds)
+            except Failure as failure:
+                tails = "\n".join(node.tail() for node in self.nodes if node.process)
+                raise Failure(f"{failure}\n{tails}") from None
 
     def spawn(self, *arguments, node):
         """Starts a command against a node, such as `event watch`."""

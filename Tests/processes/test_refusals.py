@@ -1,4 +1,4 @@
-"""What a daemon refuses at its start: one clear line, the mend, exit status 1 (2 for usage), and nothing harmed."""
+"""What a daemon refuses at its start: one clear line, the mend, exit status 1 (2 for what was typed wrong), and nothing harmed."""
 import os
 import random
 import shutil
@@ -36,7 +36,7 @@ class Refusals(MeshCase):
 
     def test_a_missing_token_file(self):
         missing = self.mesh.folder / "missing"
-        self.refuse(self.refused_start("--join", "127.0.0.1:1", "--token-file", missing), 1, str(missing))
+        self.refuse(self.refused_start("--join", "127.0.0.1:1", "--token-file", missing), 2, str(missing))
 
     def test_a_join_without_a_token(self):
         result = self.refused_start("--join", "127.0.0.1:1")
@@ -52,13 +52,13 @@ class Refusals(MeshCase):
 
     def test_a_taken_port(self):
         with socket.create_server(("127.0.0.1", 0)) as taken:
-            address = f"127.0.0.1:{taken.getsockname()[1]}"
-            self.refuse(self.refused_start("--bind", address), 1, address)
+            port = str(taken.getsockname()[1])
+            self.refuse(self.refused_start("--bind", f"127.0.0.1:{port}"), 1, port, "taken")
 
     def test_a_taken_http_port(self):
         with socket.create_server(("127.0.0.1", 0)) as taken:
-            address = f"127.0.0.1:{taken.getsockname()[1]}"
-            self.refuse(self.refused_start("--http", address), 1, address)
+            port = str(taken.getsockname()[1])
+            self.refuse(self.refused_start("--http", f"127.0.0.1:{port}"), 1, port)
 
     def test_a_file_where_the_data_folder_should_be(self):
         file = self.mesh.folder / "file"
@@ -97,12 +97,12 @@ class Refusals(MeshCase):
     def test_configuration_with_an_unknown_field(self):
         file = self.mesh.folder / "node.yaml"
         file.write_text("name: alpha\nzoone: eu-1\n")
-        self.refuse(self.refused_start("--config", file), 1, "zoone", "zone", ":2:")
+        self.refuse(self.refused_start("--config", file), 2, "zoone", "zone", "line 2, column")
 
     def test_configuration_of_the_wrong_type(self):
         file = self.mesh.folder / "node.yaml"
         file.write_text("name: alpha\nhttp: [1, 2]\n")
-        self.refuse(self.refused_start("--config", file), 1, "http", ":2:")
+        self.refuse(self.refused_start("--config", file), 2, "http", "line 2, column")
 
     def test_flags_that_do_not_exist_or_make_no_sense(self):
         self.refuse(self.refused_start("--prfile", "lan"), 2)
@@ -116,18 +116,18 @@ class Refusals(MeshCase):
             "apiVersion: meshnode/v1\nkind: Actor\nmetadata: {name: x}\nspec:\n  path: /x/{key}\n"
             "  handler:\n    exec: {command: [cat]}\n")
         for wrong, parts in (
-            (good.replace("handler", "handlr"), ("handlr", "handler", ":6:")),
-            (good.replace("[cat]", "{a: b}"), ("command", ":7:")),
-            (good.replace("/x/{key}", "/meshnode/x"), ("/meshnode/", ":5:")),
-            (good.replace("/x/{key}", "x"), (":5:",)),
-            ("a: [", (":1:",)),
-            ("", ()),
+            (good.replace("handler", "handlr"), ("handlr", "handler", "line 6, column")),
+            (good.replace("[cat]", "{a: b}"), ("command", "line 7, column")),
+            (good.replace("/x/{key}", "/meshnode/x"), ("/meshnode/", "line 5, column")),
+            (good.replace("/x/{key}", "x"), ("line 5, column",)),
+            ("a: [", ("line 2, column",)),
+            ("", ("no definition",)),
         ):
             with self.subTest(wrong):
                 file.write_text(wrong)
                 self.refuse(alpha.command("apply", "-f", file), 1, str(file), *parts)
         self.assertEqual(alpha.request("GET", "/v1/definitions").json["definitions"], [])
-        self.refuse(alpha.command("apply", "-f", self.mesh.folder / "missing.yaml"), 1, "missing.yaml")
+        self.refuse(alpha.command("apply", "-f", self.mesh.folder / "missing.yaml"), 2, "missing.yaml")
 
     def test_a_signal_while_joining_ends_it(self):
         self.mesh.create("other").stop()
