@@ -26,6 +26,8 @@ struct NodeClient: Sendable {
         configuration.timeout.connect = TimeAmount(self.connectTimeout)
         configuration.redirectConfiguration = .disallow
         configuration.httpVersion = .http1Only
+        // Somebody waits for the answer, and "nobody there" is one.
+        configuration.connectionPool.retryConnectionEstablishment = false
         return try await HTTPClient.withHTTPClient(configuration: configuration) { client in
             try await body(NodeClient(address: address, client: client))
         }

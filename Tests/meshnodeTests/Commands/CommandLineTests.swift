@@ -99,7 +99,7 @@ struct NodeCommandsTests {
         for line in sys.stdin:
             message = json.loads(line)
             if message["body"] == "sleep":
-                time.sleep(60)
+                time.sleep(2)
             print(json.dumps({"id": message["id"], "reply": message["body"]}), flush=True)
         """
 
