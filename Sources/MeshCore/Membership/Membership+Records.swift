@@ -91,7 +91,8 @@ extension Membership {
         case .suspect:
             guard claim.rank >= self.table[index].rank else { return }
             self.suspect(
-                index, incarnation: claim.incarnation, by: claim.accuser, cause: cause ?? .probeFailed, at: now,
+                index, incarnation: claim.incarnation, by: claim.accuser,
+                cause: cause ?? (claim.hardEvidence ? .hardEvidence : .probeFailed), at: now,
                 into: &effects)
         case .dead, .left:
             guard claim.rank > self.table[index].rank else { return }

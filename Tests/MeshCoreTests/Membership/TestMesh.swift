@@ -103,6 +103,7 @@ struct TestMesh {
     }
 
     mutating func receive(_ node: Int, datagram bytes: [UInt8], from endpoint: Endpoint) {
+        guard self.nodes.indices.contains(node) else { return }
         self.effects.clear()
         self.nodes[node]?.receive(
             datagram: bytes.raw, from: endpoint, at: self.now, into: &self.effects)
@@ -110,6 +111,7 @@ struct TestMesh {
     }
 
     mutating func receive(_ node: Int, frame bytes: [UInt8], from sender: NodeID) {
+        guard self.nodes.indices.contains(node) else { return }
         self.effects.clear()
         self.nodes[node]?.receive(frame: bytes.raw, from: sender, at: self.now, into: &self.effects)
         self.perform(node)
@@ -143,7 +145,7 @@ struct TestMesh {
         self.enqueue(Arrival(at: self.now + .milliseconds(1), delivery: delivery))
     }
 
-    private func index(of id: NodeID) -> Int { Int(id.low) }
+    private func index(of id: NodeID) -> Int { Int(truncatingIfNeeded: id.low & 0xFFFF) }
 
     mutating func run(for duration: Duration) { _ = self.run(for: duration, until: { _ in false }) }
 
