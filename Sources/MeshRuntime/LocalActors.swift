@@ -125,7 +125,6 @@ extension LocalActors {
             case .queued:
                 woken?.resume()
                 self.metrics.accepted.increment()
-                self.metrics.depth.record(self.load.depth)
                 if arrival.isEphemeral, replyTo.want == .acceptance { self.answer(replyTo, .accepted(id)) }
             case .duplicate(let original): self.answerDuplicate(of: original, replyTo: replyTo)
             }
@@ -170,6 +169,7 @@ extension LocalActors {
         try self.checkLimits(of: target, arrival, state)
         if replyTo.want == .outcome { state.waiters[message.id] = [replyTo] }
         state.depth += 1
+        self.metrics.depth.record(state.depth)
         var slot = state.slots.removeValue(forKey: arrival.path) ?? ActorSlot(mailbox: Mailbox())
         let bytesBefore = slot.mailbox.byteCount
         if arrival.isEphemeral {

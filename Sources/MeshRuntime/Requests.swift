@@ -26,7 +26,7 @@ enum Answer: Sendable {
 final class Requests: Sendable {
     enum Want: Sendable { case acceptance, outcome }
 
-    private struct Entry: Sendable {
+    fileprivate struct Entry: Sendable {
         /// Nil for this node.
         var peer: NodeID?
         var want: Want
@@ -35,7 +35,7 @@ final class Requests: Sendable {
         /// An answer that came before anybody waited.
         var early: Answer?
     }
-    private struct State: Sendable {
+    fileprivate struct State: Sendable {
         var next = UInt64.random(in: 1...UInt64.max / 2)
         var entries: [UInt64: Entry] = [:]
         var deadlines = DeadlineQueue<UInt64>()
@@ -87,15 +87,15 @@ final class Requests: Sendable {
 
     /// An answer from `peer`; ignored if the request went to somebody else or is over.
     func answered(_ number: UInt64, by peer: NodeID?, _ answer: Answer) {
-        let isFinal = self.state.withLock { state -> Bool in
-            guard let entry = state.entries[number], entry.peer == peer else { return false }
+        let continuation = self.state.withLock { state -> CheckedContinuation<Answer, Never>? in
+            guard let entry = state.entries[number], entry.peer == peer else { return nil }
             if case .accepted = answer, entry.want == .outcome {
                 state.entries[number]?.isAccepted = true
-                return false
+                return nil
             }
-            return true
+            return state.finish(number, with: answer)
         }
-        if isFinal { self.finish(number, with: answer) }
+        continuation?.resume(returning: answer)
     }
 
     func disconnected(_ peer: NodeID) {
@@ -123,15 +123,21 @@ final class Requests: Sendable {
     }
 
     private func finish(_ number: UInt64, with answer: Answer) {
-        let continuation = self.state.withLock { state -> CheckedContinuation<Answer, Never>? in
-            guard let entry = state.entries[number], entry.early == nil else { return nil }
-            if let continuation = entry.continuation {
-                state.entries[number] = nil
-                return continuation
-            }
-            state.entries[number]?.early = answer
-            return nil
+        self.state.withLock { $0.finish(number, with: answer) }?.resume(returning: answer)
+    }
+}
+
+extension Requests.State {
+    /// Who waits for the answer, if anybody does already. The first answer counts.
+    fileprivate mutating func finish(
+        _ number: UInt64, with answer: Answer
+    ) -> CheckedContinuation<Answer, Never>? {
+        guard let entry = self.entries[number], entry.early == nil else { return nil }
+        if let continuation = entry.continuation {
+            self.entries[number] = nil
+            return continuation
         }
-        continuation?.resume(returning: answer)
+        self.entries[number]?.early = answer
+        return nil
     }
 }

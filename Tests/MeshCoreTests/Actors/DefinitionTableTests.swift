@@ -1,0 +1,147 @@
+import MeshCore
+import Testing
+
+private let here = NodeID(high: 0, low: 1)
+private let there = NodeID(high: 0, low: 2)
+
+private func definition(
+    _ name: String, _ pattern: String, command: [String] = ["true"], environment: [Label] = [],
+    timeout: Duration = .seconds(30), limit: Int = 10, source: String = ""
+) throws -> ActorDefinition {
+    ActorDefinition(
+        name: name, path: try PathPattern(pattern),
+        handler: .exec(.init(command: command, timeout: timeout, environment: environment)), mailboxLimit: limit,
+        source: source)
+}
+
+@Suite struct DefinitionTableTests {
+    @Test("the longest literal prefix wins, then the most literals, then the name") func precedence() throws {
+        var table = DefinitionTable()
+        _ = try table.apply(
+            [
+                definition("any", "/{a}/{b}/{c}"), definition("prefix", "/text/{b}/{c}"),
+                definition("longer", "/text/count/{c}"), definition("later", "/text/{b}/end"),
+                definition("also", "/text/{x}/{y}"),
+            ], origin: here)
+        func winner(_ path: String) throws -> String? { table.resolve(try ActorPath(path))?.name }
+        #expect(try winner("/other/b/c") == "any")
+        #expect(try winner("/text/b/c") == "also")
+        #expect(try winner("/text/b/end") == "later")
+        #expect(try winner("/text/count/end") == "longer")
+        #expect(try winner("/text/count") == nil)
+    }
+
+    @Test("tables that heard the same in any order are equal, with equal digests") func convergence() throws {
+        var random = RandomSource(seed: 7)
+        var entries: [AppliedDefinition] = []
+        for name in ["a", "b", "c"] {
+            for version in 1...4 as ClosedRange<UInt64> {
+                for origin in [here, there] {
+                    let definition = version == 3 ? nil : try definition(name, "/\(name)\(version)/\(origin.low)")
+                    entries.append(.init(name: name, version: version, origin: origin, definition: definition))
+                }
+            }
+        }
+        var expected = DefinitionTable()
+        expected.merge(entries)
+        for _ in 0..<50 {
+            var table = DefinitionTable()
+            for entry in entries.shuffled(using: &random) { table.merge([entry]) }
+            #expect(table.entries == expected.entries)
+            #expect(table.digest == expected.digest)
+        }
+        #expect(expected.entries.map(\.origin) == [there, there, there])
+        #expect(expected.entries.map(\.version) == [4, 4, 4])
+    }
+
+    @Test("what was deleted stays deleted, whoever still has it") func deletion() throws {
+        var table = DefinitionTable()
+        let old = try table.apply([definition("a", "/a/{k}")], origin: here)[0].applied
+        let digest = table.digest
+        _ = try table.delete("a", origin: here)
+        #expect(table.digest != digest)
+        #expect(table.merge([old]).isEmpty)
+        #expect(table.resolve(try ActorPath("/a/1")) == nil)
+        #expect(throws: MeshError.self) {
+            var copy = table
+            _ = try copy.delete("a", origin: here)
+        }
+        let again = try table.apply([definition("a", "/a/{k}")], origin: here)[0]
+        #expect(again.change == .created)
+        #expect(again.applied.version == 3)
+    }
+
+    @Test("applying the same again changes nothing") func unchanged() throws {
+        var table = DefinitionTable()
+        _ = try table.apply([definition("a", "/a/{k}")], origin: here)
+        let before = (table.digest, table.generation)
+        let again = try table.apply([definition("a", "/a/{k}")], origin: there)
+        #expect(again.map(\.change) == [.unchanged])
+        #expect(table.entries.map(\.version) == [1])
+        #expect(table.digest == before.0)
+    }
+
+    @Test("what is wrong with a definition is said, and nothing of the lot is applied")
+    func invalid() throws {
+        let bad = [
+            try definition("", "/a/{k}"), try definition("-a", "/a/{k}"), try definition("A", "/a/{k}"),
+            try definition(String(repeating: "a", count: 64), "/a/{k}"), try definition("a", "/meshnode/{k}"),
+            try definition("a", "/a/{k}", limit: 0), try definition("a", "/a/{k}", limit: 1_000_001),
+            try definition("a", "/a/{k}", command: []), try definition("a", "/a/{k}", command: [""]),
+            try definition("a", "/a/{k}", command: ["x\0y"]), try definition("a", "/a/{k}", timeout: .zero),
+            try definition("a", "/a/{k}", timeout: .seconds(25 * 3600)),
+            try definition("a", "/a/{k}", environment: [Label("A=B", "c")]),
+            try definition("a", "/a/{k}", command: Array(repeating: String(repeating: "x", count: 4000), count: 20)),
+            try definition("a", "/a/{k}", source: String(repeating: "x", count: 70_000)),
+        ]
+        for bad in bad {
+            var table = DefinitionTable()
+            let good = try definition("good", "/good/{k}")
+            #expect((try? table.apply([good, bad], origin: here)) == nil)
+            #expect(table.entries.isEmpty)
+            #expect((try? table.apply([good], origin: here)) != nil)
+        }
+        var table = DefinitionTable()
+        #expect((try? table.apply([definition("a", "/a/{k}"), definition("a", "/b/{k}")], origin: here)) == nil)
+    }
+
+    @Test("a definition travels whole; what is damaged is refused") func codec() throws {
+        let whole = AppliedDefinition(
+            name: "a", version: 3, origin: there,
+            definition: ActorDefinition(
+                name: "a", path: try PathPattern("/a/{k}"),
+                handler: .exec(
+                    .init(
+                        command: ["sh", "-c", "cat"], timeout: .milliseconds(1500), environment: [Label("K", "ä")],
+                        directory: "/tmp")), mailboxLimit: 5, source: "kind: Actor\n"))
+        let deleted = AppliedDefinition(name: "b", version: 1, origin: here, definition: nil)
+        for applied in [whole, deleted] {
+            var writer = WireWriter()
+            writer.write(applied)
+            func decode(_ bytes: [UInt8]) throws -> AppliedDefinition {
+                var reader = WireReader(bytes.raw)
+                let applied = try reader.appliedDefinition()
+                try reader.end()
+                return applied
+            }
+            #expect(try decode(writer.bytes) == applied)
+            for index in writer.bytes.indices {
+                #expect(throws: WireError.self) { try decode(Array(writer.bytes.prefix(index))) }
+                var damaged = writer.bytes
+                damaged[index] ^= 0xff
+                _ = try? decode(damaged)
+            }
+        }
+    }
+
+    @Test("a version without room for the next is refused") func versions() throws {
+        for version in [0, UInt64.max / 2 + 1, .max] {
+            var writer = WireWriter()
+            writer.write(AppliedDefinition(name: "a", version: version, origin: here, definition: nil))
+            #expect(throws: WireError.self) {
+                var reader = WireReader(writer.bytes.raw)
+                _ = try reader.appliedDefinition()
+            }
+        }
+    }
+}
