@@ -1,4 +1,3 @@
-internal import FoundationEssentials
 internal import MeshCore
 
 /// Actors that every node has, under `/meshnode/`.
@@ -41,20 +40,12 @@ private struct EchoHandler: ActorHandler {
 
 /// `{"add":n}` answers `{"value":n}`, the sum of all that was added here; `{"read":true}` adds nothing.
 private struct CounterHandler: ActorHandler {
-    private struct Request: Decodable {
-        var add: Int64?
-        var read: Bool?
-    }
-
     func handle(_ message: Message, path: ActorPath, state: inout ActorState) async throws(TurnFailure) -> [UInt8] {
-        let usage = "send {\"add\":1} or {\"read\":true}"
-        guard let request = try? JSONDecoder().decode(Request.self, from: Data(message.body)) else {
+        guard let addend = self.addend(in: message.body) else {
             throw .refused(
-                MeshError(.invalidArgument, "the body is not what a counter reads", hint: usage, accepted: .yes))
-        }
-        guard request.add != nil || request.read == true else {
-            throw .refused(
-                MeshError(.invalidArgument, "the body asks a counter for nothing", hint: usage, accepted: .yes))
+                MeshError(
+                    .invalidArgument, "the body is not what a counter reads",
+                    hint: "send {\"add\":1} or {\"read\":true}", accepted: .yes))
         }
         let value: Int64
         do throws(WireError) {
@@ -64,15 +55,27 @@ private struct CounterHandler: ActorHandler {
         } catch {
             value = 0
         }
-        let (sum, overflow) = value.addingReportingOverflow(request.add ?? 0)
+        let (sum, overflow) = value.addingReportingOverflow(addend)
         guard !overflow else {
             throw .refused(MeshError(.invalidArgument, "the sum does not fit in 64 bits", accepted: .yes))
         }
-        if request.add != nil {
+        if addend != 0 {
             var writer = WireWriter()
             writer.write(sum)
             state["value"] = writer.bytes
         }
         return Array("{\"value\":\(sum)}".utf8)
+    }
+
+    /// An integer as JSON writes one: no fraction, no exponent.
+    private func addend(in body: [UInt8]) -> Int64? {
+        guard let members = jsonMembers(of: body) else { return nil }
+        func text(_ key: String) -> String? {
+            members[key].map { range in
+                String(decoding: body[range], as: UTF8.self).filter { !" \t\r\n".contains($0) }
+            }
+        }
+        if let add = text("add") { return Int64(add) }
+        return text("read") == "true" ? 0 : nil
     }
 }

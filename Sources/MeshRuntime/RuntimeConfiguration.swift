@@ -1,4 +1,4 @@
-internal import FoundationEssentials
+internal import Glibc
 internal import MeshCore
 
 /// The runtime's limits. Every queue ends somewhere; these say where.
@@ -35,7 +35,11 @@ package struct RuntimeConfiguration: Sendable {
     /// How often definitions are compared with another member's.
     package var definitionsInterval: Duration = .seconds(10)
     /// Milliseconds since 1970.
-    package var wallClock: @Sendable () -> UInt64 = { UInt64(max(0, Date().timeIntervalSince1970 * 1000)) }
+    package var wallClock: @Sendable () -> UInt64 = {
+        var time = timespec()
+        unsafe clock_gettime(CLOCK_REALTIME, &time)
+        return UInt64(max(0, time.tv_sec)) * 1000 + UInt64(time.tv_nsec) / 1_000_000
+    }
 
     package init() {}
 

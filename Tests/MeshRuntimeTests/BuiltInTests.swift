@@ -28,7 +28,12 @@ import Testing
         }
     }
 
-    @Test("a counter refuses what it cannot add", arguments: ["", "1", "{}", "{\"add\":1.5}", "{\"add\":\"x\"}"])
+    @Test(
+        "a counter refuses what it cannot add",
+        arguments: [
+            "", "1", "{}", "{\"add\":1.5}", "{\"add\":\"x\"}", "{\"add\":1e3}", "{\"add\":1 2}",
+            "{\"add\":9223372036854775808}", "{\"read\":false}",
+        ])
     func badBody(_ body: String) async throws {
         try await withNode { node in
             let error = await code {
