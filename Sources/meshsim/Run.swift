@@ -4,12 +4,15 @@ internal import MeshSimulation
 struct Run {
     let report: RunReport
     let wall: Duration
+    /// Processor time: the honest figure on a machine that does other things too.
+    let processor: Duration
     /// Growth of resident memory per (member, known member); nil where the mesh is too small to tell.
     let stateBytes: Int?
 
     static func perform(_ scenario: Scenario, narrating: Bool = false) -> Run {
         let clock = ContinuousClock()
         let start = clock.now
+        let processorBefore = Console.processorTime
         let residentBefore = Console.residentBytes
         var simulation = MembershipSimulation(scenario, narrating: narrating)
         let end = VirtualTime.zero + scenario.duration
@@ -20,12 +23,14 @@ struct Run {
         let growth = Console.residentBytes - residentBefore
         let report = simulation.finish()
         let stateBytes = scenario.members >= 500 ? growth / (scenario.members * scenario.members) : nil
-        return Run(report: report, wall: clock.now - start, stateBytes: stateBytes)
+        return Run(
+            report: report, wall: clock.now - start, processor: Console.processorTime - processorBefore,
+            stateBytes: stateBytes)
     }
 
     var line: String {
         let counters = self.report.counters
-        let speed = Int(self.report.virtualTime / max(self.wall, .milliseconds(1)))
+        let speed = Int(self.report.virtualTime / max(self.processor, .milliseconds(1)))
         return [
             "seed \(self.report.scenario.seed)",
             "members \(self.report.scenario.members)",
@@ -38,6 +43,7 @@ struct Run {
             "false positives \(self.report.falsePositives.all)",
             "trace \(hexadecimal(self.report.hash))",
             "wall \(self.wall.inSeconds)",
+            "cpu \(self.processor.inSeconds)",
             "x\(speed)",
             self.report.kinds.isEmpty ? nil : "faults " + self.report.kinds.map(\.rawValue).joined(separator: ","),
             self.report.violation == nil ? "ok" : "BROKEN",

@@ -1,7 +1,7 @@
 internal import MeshCore
 
 /// A machine: power, a clock, a disk, and at most one process.
-package struct Host: Sendable {
+package struct Host {
     /// What outlives a process.
     struct Disk: Sendable {
         var id: NodeID
@@ -29,7 +29,9 @@ package struct Host: Sendable {
 }
 
 /// A running node: the production `Membership` and what its driver keeps beside it.
-struct Process: Sendable {
+///
+/// A class, since a struct of this size would be copied, and all that it holds retained, wherever one field is read.
+final class Process {
     /// What reaches a process. While it is stopped, these wait in the kernel.
     enum Input: Sendable {
         case wake
@@ -75,6 +77,12 @@ struct Process: Sendable {
     var joinAttempts = 0
     var hasJoined = false
     var willDialAgain = false
+
+    init(membership: Membership, life: UInt32, boot: Boot) {
+        self.membership = membership
+        self.life = life
+        self.boot = boot
+    }
 
     func link(to peer: NodeID) -> Link? {
         self.links.first { $0.peer == peer && $0.isOpen } ?? self.links.first { $0.peer == peer }

@@ -2,19 +2,20 @@ internal import MeshCore
 
 /// A mesh that has known itself for long, made without waiting for it.
 extension MembershipSimulation {
-    /// Every host asks the hosts at distance 1, 2, 4, … for what they know: after log2 N rounds everybody knows all.
+    /// One host gathers what all know, asking along a binary tree; then everybody asks that host.
     ///
     /// The frames are the real ones, made and read by `Membership`; only the network is left out: they arrive at
-    /// once. The asker's own answer, the push of push/pull, is left out too: what comes by it is news that must be
-    /// told on, and a mesh that has known itself for long has no such news.
+    /// once. The asker's own answer, the push of push/pull, is left out too, and so is what would now be told on by
+    /// gossip: a mesh that has known itself for long has no such news.
     mutating func converge(_ present: [Int]) {
         var distance = 1
         while distance < present.count {
-            for index in present.indices {
-                self.exchange(present[index], present[(index + distance) % present.count])
+            for index in stride(from: 0, to: present.count - distance, by: 2 * distance) {
+                self.exchange(present[index], present[index + distance])
             }
             distance *= 2
         }
+        for host in present.dropFirst() { self.exchange(host, present[0]) }
     }
 
     private mutating func exchange(_ one: Int, _ other: Int) {
@@ -58,11 +59,12 @@ extension MembershipSimulation {
         _ host: Int, _ frames: inout [(to: Int, bytes: [UInt8])], to peer: Int,
         _ body: (inout Membership, Instant, inout Membership.Effects) -> Void
     ) {
-        guard self.hosts[host].process != nil, let peerID = self.hosts[peer].process?.membership.local.id else {
+        guard let process = self.hosts[host].process, let peerID = self.hosts[peer].process?.membership.local.id else {
             return
         }
         self.effects.clear()
-        body(&self.hosts[host].process!.membership, self.hosts[host].clock.reading(at: self.now), &self.effects)
+        body(&process.membership, self.hosts[host].clock.reading(at: self.now), &self.effects)
+        process.membership.forgetRumors()
         for effect in self.effects.list {
             switch effect {
             case .stream(let to, _, let range) where to == peerID:

@@ -6,14 +6,14 @@ extension MembershipSimulation {
 
     /// Hands an input to the process on a host, or lets it wait while that is stopped.
     mutating func dispatch(_ input: Process.Input, to host: Int) {
-        guard self.hosts[host].process != nil else { return self.discard(input) }
-        guard self.hosts[host].process?.pausedUntil != nil else { return self.handle(input, on: host) }
+        guard let process = self.hosts[host].process else { return self.discard(input) }
+        guard process.pausedUntil != nil else { return self.handle(input, on: host) }
         if case .datagram(_, let buffer) = input {
-            let bytes = (self.hosts[host].process?.waitingDatagramBytes ?? 0) + self.pool.count(buffer)
+            let bytes = process.waitingDatagramBytes + self.pool.count(buffer)
             guard bytes <= Process.datagramBufferBytes else { return self.pool.discard(buffer) }
-            self.hosts[host].process?.waitingDatagramBytes = bytes
+            process.waitingDatagramBytes = bytes
         }
-        self.hosts[host].process?.waiting.append(input)
+        process.waiting.append(input)
     }
 
     mutating func discard(_ input: Process.Input) {
@@ -73,11 +73,11 @@ extension MembershipSimulation {
     private mutating func withMembership(
         of host: Int, _ body: (inout Membership, Instant, inout Membership.Effects) -> Void
     ) {
-        guard self.hosts[host].process != nil else { return }
+        guard let process = self.hosts[host].process else { return }
         var effects = Membership.Effects()
         swap(&effects, &self.effects)
         effects.clear()
-        body(&self.hosts[host].process!.membership, self.hosts[host].clock.reading(at: self.now), &effects)
+        body(&process.membership, self.hosts[host].clock.reading(at: self.now), &effects)
         self.perform(effects, of: host)
         swap(&effects, &self.effects)
         self.arm(host)
@@ -88,23 +88,21 @@ extension MembershipSimulation {
     /// Schedules the next wake if it comes earlier than the one already on the queue. A wake that comes too early
     /// costs less than one that has to be found and taken back.
     mutating func arm(_ host: Int) {
-        // Field by field, here and in `wake`: a copy of the process would retain all that it holds, for every packet.
-        guard let next = self.hosts[host].process?.membership.nextWake,
-            let wakeAt = self.hosts[host].process?.wakeAt, let life = self.hosts[host].process?.life
-        else { return }
+        guard let process = self.hosts[host].process else { return }
         if case .lostWakes(host) = self.scenario.mutation, self.now > self.scenario.warmUntil { return }
-        let due = max(self.now, self.hosts[host].clock.time(of: next))
-        guard due < wakeAt else { return }
-        self.hosts[host].process?.wakeAt = due
-        self.queue.schedule(.wake(host, life: life), at: due)
+        let due = max(self.now, self.hosts[host].clock.time(of: process.membership.nextWake))
+        guard due < process.wakeAt else { return }
+        process.wakeAt = due
+        self.queue.schedule(.wake(host, life: process.life), at: due)
     }
 
     mutating func wake(_ host: Int, life: UInt32) {
-        guard self.hosts[host].process?.life == life, self.hosts[host].process?.wakeAt == self.now else { return }
-        self.hosts[host].process?.wakeAt = .distantFuture
-        guard self.hosts[host].process?.pausedUntil == nil, let next = self.hosts[host].process?.membership.nextWake
-        else { return }
-        guard next <= self.hosts[host].clock.reading(at: self.now) else { return self.arm(host) }
+        guard let process = self.hosts[host].process, process.life == life, process.wakeAt == self.now else { return }
+        process.wakeAt = .distantFuture
+        guard process.pausedUntil == nil else { return }
+        guard process.membership.nextWake <= self.hosts[host].clock.reading(at: self.now) else {
+            return self.arm(host)
+        }
         self.counters.wakes += 1
         self.checks.woke(host, at: self.now)
         self.handle(.wake, on: host)

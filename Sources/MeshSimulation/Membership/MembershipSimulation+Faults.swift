@@ -124,17 +124,18 @@ extension MembershipSimulation {
         guard let process = self.hosts[host].process, process.life == life, process.pausedUntil == self.now else {
             return
         }
-        self.hosts[host].process?.pausedUntil = nil
-        self.hosts[host].process?.waiting = []
-        self.hosts[host].process?.waitingDatagramBytes = 0
+        let waiting = process.waiting
+        process.pausedUntil = nil
+        process.waiting = []
+        process.waitingDatagramBytes = 0
         self.truth.paused(host, false)
         let timersAt =
             switch self.random.below(3) {
             case 0: 0
-            case 1: process.waiting.count
-            default: self.random.below(process.waiting.count + 1)
+            case 1: waiting.count
+            default: self.random.below(waiting.count + 1)
             }
-        for (index, input) in process.waiting.enumerated() {
+        for (index, input) in waiting.enumerated() {
             if index == timersAt { self.wakeIfDue(host, life: life) }
             guard self.hosts[host].process?.life == life else {
                 self.discard(input)
@@ -142,7 +143,7 @@ extension MembershipSimulation {
             }
             self.handle(input, on: host)
         }
-        if timersAt == process.waiting.count { self.wakeIfDue(host, life: life) }
+        if timersAt == waiting.count { self.wakeIfDue(host, life: life) }
         self.starveOn(host)
     }
 

@@ -77,9 +77,8 @@ extension MembershipSimulation {
         switch connection.purpose {
         case .reach(let expected) where expected != peerID:
             return self.drop(id, on: host)
-        case .verify(let expected, let old):
-            self.step(.streamClosed(expected, boot: old, refused: false), on: host)
-            guard expected == peerID else { return self.drop(id, on: host) }
+        case .verify(let expected, _) where expected != peerID:
+            return self.drop(id, on: host)
         default: break
         }
         self.hosts[host].process?.links[index].peer = peerID
@@ -130,10 +129,9 @@ extension MembershipSimulation {
             self.hosts[host].process?.links[index].isOpen == false
         else { return }
         self.drop(id, on: host)
-        if case .verify(let peer, let boot) = connection.purpose {
-            self.trace.record(self.now.nanoseconds, UInt64(host), 7, peer.low, refused ? 1 : 0)
-            let isEvidence = refused && self.scenario.hardEvidence
-            self.step(.streamClosed(peer, boot: boot, refused: isEvidence), on: host)
+        if case .verify(let peer, let boot) = connection.purpose, refused, self.scenario.hardEvidence {
+            self.trace.record(self.now.nanoseconds, UInt64(host), 7, peer.low)
+            self.step(.streamClosed(peer, boot: boot, refused: true), on: host)
         }
     }
 
@@ -146,7 +144,8 @@ extension MembershipSimulation {
         if self.hosts[host].process?.link(to: peer)?.isOpen == true { return }
         self.trace.record(self.now.nanoseconds, UInt64(host), 8, peer.low, reset ? 1 : 0)
         if reset {
-            // Only a new connection tells whether the process is gone or just this stream.
+            // A hint, told at once; only a new connection tells whether the process is gone or just this stream.
+            self.step(.streamClosed(peer, boot: boot, refused: false), on: host)
             _ = self.dial(link.host, from: host, peer: peer, purpose: .verify(peer, boot))
         } else {
             self.step(.streamClosed(peer, boot: boot, refused: false), on: host)

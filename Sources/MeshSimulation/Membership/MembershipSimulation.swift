@@ -6,7 +6,7 @@ internal import MeshCore
 /// the trace hash tells whether two runs were the same. The files beside this one hold one topic each: `+Driver` is
 /// what a daemon does around `Membership`, `+Streams` what kernels and wires do with connections, `+Faults` what
 /// befalls them.
-package struct MembershipSimulation: Sendable {
+package struct MembershipSimulation {
     enum Event: Sendable {
         case wake(Int, life: UInt32)
         case datagram(from: Int, to: Int, BufferPool.Handle)
