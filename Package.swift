@@ -75,6 +75,8 @@ let package = Package(
         .systemLibrary(name: "CSodium", pkgConfig: "libsodium", providers: [.apt(["libsodium-dev"])]),
         .systemLibrary(name: "CLZ4", pkgConfig: "liblz4", providers: [.apt(["liblz4-dev"])]),
         .systemLibrary(name: "CRocksDB", pkgConfig: "rocksdb", providers: [.apt(["librocksdb-dev"])]),
+        // Counts allocations, for meshbench.
+        .target(name: "CMallocCounter"),
 
         module("MeshCore", collections),
         module("MeshTransport", ["MeshCore", "CSodium", "CLZ4", logging, metrics] + nio),
@@ -91,10 +93,10 @@ let package = Package(
                 arguments, signals, yams, httpClient, logging, metrics,
             ] + nio),
         program("meshsim", ["MeshCore", "MeshSimulation", arguments]),
-        program("meshbench", ["MeshCore", "MeshTransport", "CSodium", arguments]),
+        program("meshbench", ["MeshCore", "MeshTransport", "CSodium", "CMallocCounter", arguments]),
 
         tests("MeshCore", ["MeshCore"]),
-        tests("MeshTransport", ["MeshTransport", "MeshCore"] + nio),
+        tests("MeshTransport", ["MeshTransport", "MeshCore", logging] + nio),
         tests("MeshStorage", ["MeshStorage", "MeshCore"]),
         tests("MeshRuntime", ["MeshRuntime", "MeshStorage", "MeshCore", logging]),
         tests("MeshWorkers", ["MeshWorkers", "MeshRuntime", "MeshCore", logging]),

@@ -14,14 +14,16 @@ package struct DatagramSealer: ~Copyable {
     private static let headerBytes = 6
     private static let bodyOffset = headerBytes + NonceSource.nonceBytes
     private static let tagBytes = 16
-    private static let compressedFlag: UInt8 = 1
+    static let compressedFlag: UInt8 = 1
     /// What a compressed packet may grow to.
     private static let inflatedBytesMax = 4096
     private static let inflatedLengthBytes = 2
     /// Below it the attempt costs more than the bytes it saves.
     private static let compressFrom = 256
 
-    private var keys: MeshKeys
+    /// Of the keyring only what datagrams need, so that a packet touches no more references than it must.
+    private var primary: (id: KeyID, key: SecretBytes)
+    private var others: [(id: KeyID, key: SecretBytes)]
     /// Cluster id, then the header of the packet at hand.
     private let associated = Scratch(count: 16 + headerBytes)
     private let packet = Scratch(count: sealedBytesMax)
@@ -36,10 +38,23 @@ package struct DatagramSealer: ~Copyable {
         var writer = WireWriter()
         writer.write(cluster)
         for (index, byte) in writer.bytes.enumerated() { unsafe self.associated.start[index] = byte }
-        self.keys = keys
+        (self.primary, self.others) = Self.datagramKeys(keys)
     }
 
-    package mutating func replace(keys: MeshKeys) { self.keys = keys }
+    package mutating func replace(keys: MeshKeys) { (self.primary, self.others) = Self.datagramKeys(keys) }
+
+    private typealias Key = (id: KeyID, key: SecretBytes)
+
+    private static func datagramKeys(_ keys: MeshKeys) -> (Key, [Key]) {
+        let others = keys.ring.keys.filter { $0 != keys.ring.primary }.compactMap { id in
+            keys.key(id).map { (id, $0.datagram) }
+        }
+        return ((keys.primary.id, keys.primary.datagram), others)
+    }
+
+    private func key(_ id: KeyID) -> SecretBytes? {
+        id == self.primary.id ? self.primary.key : self.others.first { $0.id == id }?.key
+    }
 
     // MARK: sealing
 
@@ -61,16 +76,17 @@ package struct DatagramSealer: ~Copyable {
     @_lifetime(borrow self)
     package borrowing func sealed(_ count: Int) -> RawSpan { self.packet.prefix(count) }
 
-    private mutating func encrypt(_ body: UnsafePointer<UInt8>, count: Int, flags: UInt8) -> Int {
-        let key = self.keys.primary
+    /// Not private, so that tests can seal what no sealer would.
+    mutating func encrypt(_ body: UnsafePointer<UInt8>, count: Int, flags: UInt8) -> Int {
         let out = unsafe self.packet.start
         let nonce = unsafe out + Self.headerBytes
         unsafe out[0] = Self.version
         unsafe out[1] = flags
-        unsafe UnsafeMutableRawPointer(out).storeBytes(of: key.id.value.bigEndian, toByteOffset: 2, as: UInt32.self)
+        unsafe UnsafeMutableRawPointer(out).storeBytes(
+            of: self.primary.id.value.bigEndian, toByteOffset: 2, as: UInt32.self)
         unsafe self.nonces.fill(nonce)
         unsafe self.authenticate(header: out)
-        unsafe key.datagram.withUnsafeBytes { key in
+        unsafe self.primary.key.withUnsafeBytes { key in
             _ = unsafe crypto_aead_xchacha20poly1305_ietf_encrypt(
                 out + Self.bodyOffset, nil, body, UInt64(count), self.associated.start, UInt64(self.associated.count),
                 nil, nonce, key)
@@ -78,13 +94,13 @@ package struct DatagramSealer: ~Copyable {
         return Self.bodyOffset + count + Self.tagBytes
     }
 
-    /// Length and block in `deflated`, or nil where that is not smaller.
+    /// Length and block in `deflated`, or nil where that is not smaller by an eighth: less is not worth its time.
     private mutating func deflate(_ plaintext: UnsafePointer<UInt8>, count: Int) -> Int? {
         guard count >= Self.compressFrom, self.compression.shouldTry() else { return nil }
         let out = unsafe self.deflated.start
         let written = unsafe self.compressor.compress(
             plaintext, count: count, into: out + Self.inflatedLengthBytes,
-            capacity: count - Self.inflatedLengthBytes - 1)
+            capacity: count - count / 8 - Self.inflatedLengthBytes)
         self.compression.tried(gained: written != nil)
         guard let written else { return nil }
         unsafe UnsafeMutableRawPointer(out).storeBytes(of: UInt16(count).bigEndian, as: UInt16.self)
@@ -109,7 +125,7 @@ package struct DatagramSealer: ~Copyable {
             let flags = unsafe start[1]
             guard flags & ~Self.compressedFlag == 0 else { throw .unsupportedVersion }
             let id = unsafe KeyID(UInt32(bigEndian: base.loadUnaligned(fromByteOffset: 2, as: UInt32.self)))
-            guard let key = self.keys.key(id) else { throw .unknownKey }
+            guard let key = self.key(id) else { throw .unknownKey }
             let count = try unsafe self.decrypt(start, count: packet.count, key: key)
             guard flags & Self.compressedFlag != 0 else { return Opened(count: count, isInflated: false) }
             return Opened(count: try self.inflate(count), isInflated: true)
@@ -121,10 +137,10 @@ package struct DatagramSealer: ~Copyable {
         opened.isInflated ? self.inflated.prefix(opened.count) : self.opened.prefix(opened.count)
     }
 
-    private func decrypt(_ packet: UnsafePointer<UInt8>, count: Int, key: MeshKey) throws(DatagramRefusal) -> Int {
+    private func decrypt(_ packet: UnsafePointer<UInt8>, count: Int, key: SecretBytes) throws(DatagramRefusal) -> Int {
         unsafe self.authenticate(header: packet)
         let sealed = count - Self.bodyOffset
-        let isGood = unsafe key.datagram.withUnsafeBytes { key in
+        let isGood = unsafe key.withUnsafeBytes { key in
             unsafe crypto_aead_xchacha20poly1305_ietf_decrypt(
                 self.opened.start, nil, nil, packet + Self.bodyOffset, UInt64(sealed), self.associated.start,
                 UInt64(self.associated.count), packet + Self.headerBytes, key) == 0

@@ -34,6 +34,8 @@ final class Gossip: ChannelInboundHandler {
     private var armed = Instant.distantFuture
     private var onDeparture: [() -> Void] = []
     private var hasDeparted = false
+    private var hasWritten = false
+    private var isStopped = false
 
     init(
         engine: consuming GossipEngine, channel: any Channel, family: NIOBSDSocket.ProtocolFamily,
@@ -55,7 +57,7 @@ final class Gossip: ChannelInboundHandler {
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         let envelope = self.unwrapInboundIn(data)
-        guard let source = Endpoint(envelope.remoteAddress) else { return }
+        guard !self.isStopped, let source = Endpoint(envelope.remoteAddress) else { return }
         self.received.increment()
         // The packet is taken: only now may the clock be read, or it could be older than what the packet tells.
         let now = Instant.now()
@@ -79,6 +81,7 @@ final class Gossip: ChannelInboundHandler {
     func errorCaught(context: ChannelHandlerContext, error: any Error) { self.dropped.increment() }
 
     func receive(frame: [UInt8], from sender: NodeID) {
+        guard !self.isStopped else { return }
         let now = Instant.now()
         self.engine.receive(frame: frame, from: sender, at: now)
         self.perform(from: nil, at: now)
@@ -86,6 +89,7 @@ final class Gossip: ChannelInboundHandler {
     }
 
     func step(_ input: Membership.Input) {
+        guard !self.isStopped else { return }
         let now = Instant.now()
         self.engine.step(input, at: now)
         self.perform(from: nil, at: now)
@@ -94,9 +98,15 @@ final class Gossip: ChannelInboundHandler {
 
     func replace(keys: MeshKeys) { self.engine.replace(keys: keys) }
 
+    /// From now on nothing comes in and nothing goes out.
+    func stop() {
+        self.isStopped = true
+        self.channel.close(promise: nil)
+    }
+
     /// Tells everyone that this node goes; `done` is called when they were told.
     func leave(_ done: @escaping () -> Void) {
-        guard !self.hasDeparted else { return done() }
+        guard !self.hasDeparted, !self.isStopped else { return done() }
         self.onDeparture.append(done)
         self.step(.leave)
     }
@@ -140,8 +150,6 @@ final class Gossip: ChannelInboundHandler {
         self.hasWritten = true
         self.sent.increment()
     }
-
-    private var hasWritten = false
 
     /// One system call for all packets of a batch.
     private func flush() {

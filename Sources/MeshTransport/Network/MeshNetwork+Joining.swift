@@ -56,11 +56,12 @@ extension MeshNetwork {
     }
 
     private func enter(through endpoint: Endpoint) async throws {
-        guard let running = self.running else { throw DialFailure.ended }
-        let promise = running.streamLoop.makePromise(of: NodeID.self)
-        running.streamLoop.execute {
-            running.streams.value.connect(to: endpoint) { promise.completeWith($0.mapError { $0 as any Error }) }
+        guard let loop = self.running?.streamLoop else { throw DialFailure.ended }
+        let promise = loop.makePromise(of: NodeID.self)
+        let isRunning = self.onStreams { streams in
+            streams.connect(to: endpoint) { promise.completeWith($0.mapError { $0 as any Error }) }
         }
+        if !isRunning { promise.fail(DialFailure.ended) }
         let seed = try await promise.futureResult.get()
         self.step(.exchange(seed))
         let deadline = Instant.now() + Self.welcomeTimeout

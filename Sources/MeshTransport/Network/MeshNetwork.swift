@@ -62,6 +62,8 @@ package final class MeshNetwork: PeerNetwork, MemberDirectory {
         var keys: MeshKeys
     }
 
+    private static let leaveTimeout = TimeAmount.seconds(10)
+
     package let localID: NodeID
     let configuration: Configuration
     let directory = Directory()
@@ -90,7 +92,11 @@ package final class MeshNetwork: PeerNetwork, MemberDirectory {
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 2)
         do {
             let running = try await self.start(handler: handler, on: group)
-            self.state.withLock { $0.running = running }
+            self.state.withLock { state in
+                state.running = running
+                // Keys may have changed since the loops were given theirs.
+                self.hand(state.keys, to: running)
+            }
             try await running.binding.datagrams.setOption(.autoRead, value: true).get()
             return running.addresses
         } catch {
@@ -108,25 +114,34 @@ package final class MeshNetwork: PeerNetwork, MemberDirectory {
         } onCancel: {
             datagrams.close(promise: nil)
         }
-        await self.stop(running)
+        await self.stop(sayingGoodbye: true)
     }
 
     /// Tells the mesh that this node goes, and returns when it knows or a bounded time is over.
     package func leave() async {
-        guard let running = self.running else { return }
-        let promise = running.gossipLoop.makePromise(of: Void.self)
-        running.gossipLoop.execute {
-            running.gossip.value.leave { promise.succeed() }
-            running.gossipLoop.scheduleTask(in: .seconds(10)) { promise.succeed() }
+        guard let loop = self.running?.gossipLoop else { return }
+        let promise = loop.makePromise(of: Void.self)
+        let isRunning = self.onGossip { gossip in
+            gossip.leave { promise.succeed() }
+            loop.scheduleTask(in: Self.leaveTimeout) { promise.succeed() }
         }
+        if !isRunning { promise.succeed() }
         try? await promise.futureResult.get()
-        try? await running.streamLoop.submit { running.streams.value.closeAll() }.get()
+        self.onStreams { $0.closeAll(sayingGoodbye: true) }
     }
 
-    private func stop(_ running: Running) async {
-        try? await running.streamLoop.submit { running.streams.value.closeAll() }.get()
+    /// Without goodbyes others see what they see when a process is killed.
+    func stop(sayingGoodbye: Bool) async {
+        let running = self.state.withLock { state in
+            defer { state.running = nil }
+            return state.running
+        }
+        guard let running else { return }
+        // Each loop is told to be still before either ends, so that none hands work to one that is gone.
         try? await running.binding.listener.close()
-        self.state.withLock { $0.running = nil }
+        try? await running.gossipLoop.submit { running.gossip.value.stop() }.get()
+        try? await running.streamLoop.submit { running.streams.value.closeAll(sayingGoodbye: sayingGoodbye) }.get()
+        try? await running.gossipLoop.submit {}.get()
         self.hub.finish()
         try? await running.group.shutdownGracefully()
     }
@@ -172,15 +187,11 @@ package final class MeshNetwork: PeerNetwork, MemberDirectory {
     // MARK: frames
 
     package func send(_ frames: [PeerFrame], to node: NodeID) -> PeerSend {
-        guard node != self.localID, self.directory.reachable(node) != nil, let running = self.running else {
-            return .unknown
-        }
+        guard node != self.localID, self.directory.reachable(node) != nil else { return .unknown }
         switch self.outboxes.offer(frames, to: node) {
         case .full: return .full
         case .alreadyScheduled: return .queued
-        case .schedule:
-            running.streamLoop.execute { running.streams.value.flush(node, at: nil) }
-            return .queued
+        case .schedule: return self.onStreams { $0.flush(node, at: nil) } ? .queued : .unknown
         }
     }
 
@@ -205,26 +216,50 @@ package final class MeshNetwork: PeerNetwork, MemberDirectory {
         _ body: (inout MeshKeys) throws(KeyringError) -> T
     ) throws(KeyringError) -> T {
         let result = self.state.withLock { state in
-            Result { () throws(KeyringError) in try body(&state.keys) }.map { ($0, state.keys, state.running) }
+            let result = Result { () throws(KeyringError) in try body(&state.keys) }
+            if let running = state.running { self.hand(state.keys, to: running) }
+            return result
         }
-        let (value, keys, running) = try result.get()
-        running?.gossipLoop.execute { running?.gossip.value.replace(keys: keys) }
-        running?.streamLoop.execute { running?.streams.value.replace(keys: keys) }
-        return value
+        return try result.get()
+    }
+
+    private func hand(_ keys: MeshKeys, to running: Running) {
+        running.gossipLoop.execute { running.gossip.value.replace(keys: keys) }
+        running.streamLoop.execute { running.streams.value.replace(keys: keys) }
     }
 
     // MARK: loops
 
     var running: Running? { self.state.withLock { $0.running } }
 
-    func step(_ input: Membership.Input) {
-        guard let running = self.running else { return }
-        running.gossipLoop.execute { running.gossip.value.step(input) }
+    /// Hands work to a loop under the lock that ends the run too, so that no loop gets work after its end.
+    @discardableResult
+    func onGossip(_ body: @escaping @Sendable (Gossip) -> Void) -> Bool {
+        self.state.withLock { state in
+            guard let running = state.running else { return false }
+            running.gossipLoop.execute { body(running.gossip.value) }
+            return true
+        }
     }
 
+    @discardableResult
+    func onStreams(_ body: @escaping @Sendable (Streams) -> Void) -> Bool {
+        self.state.withLock { state in
+            guard let running = state.running else { return false }
+            running.streamLoop.execute { body(running.streams.value) }
+            return true
+        }
+    }
+
+    func step(_ input: Membership.Input) { self.onGossip { $0.step(input) } }
+
     private func ask<T: Sendable>(_ question: @escaping @Sendable (Membership) -> T) async -> T? {
-        guard let running = self.running else { return nil }
-        return try? await running.gossipLoop.submit { question(running.gossip.value.membership) }.get()
+        let answer = self.state.withLock { state in
+            state.running.map { running in
+                running.gossipLoop.submit { question(running.gossip.value.membership) }
+            }
+        }
+        return try? await answer?.get()
     }
 }
 

@@ -17,7 +17,7 @@ final class Outboxes: Sendable {
         }
     }
 
-    enum Offer: Sendable { case full, schedule, alreadyScheduled }
+    enum Offer: Hashable, Sendable { case full, schedule, alreadyScheduled }
 
     /// Per lane; one batch may exceed it if it finds the lane empty.
     static let laneBytesMax = 8 << 20

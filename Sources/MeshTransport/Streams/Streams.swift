@@ -130,22 +130,23 @@ final class Streams: StreamOwner {
         }
     }
 
+    /// `lost`: the boot whose stream broke just before.
     private func dialled(_ node: NodeID, _ result: Result<NodeID, DialFailure>, lost: Boot?) {
-        var isRefused = false
+        if case .success(node) = result {
+            self.redials[node] = nil
+            return
+        }
+        self.backOff(node)
         switch result {
-        case .success(let found) where found == node: self.redials[node] = nil
-        // The other side has, or is about to have, a stream of its own making to us.
-        case .failure(.refused(.duplicate)): self.backOff(node)
+        // The other side has, or is about to have, a stream of its own making to us: the frames wait for it.
+        case .failure(.refused(.duplicate)): return
+        case .failure(.connectionRefused):
+            if let lost { self.events.closed(node, lost, true) }
+        case .failure: break
         case .success(let found):
             self.logger.info("another node answers there", metadata: ["expected": "\(node)", "found": "\(found)"])
-            self.backOff(node)
-            self.discard(node)
-        case .failure(let failure):
-            if case .connectionRefused = failure { isRefused = true }
-            self.backOff(node)
-            if self.open[node] == nil { self.discard(node) }
         }
-        if let lost { self.events.closed(node, lost, isRefused) }
+        if self.open[node] == nil { self.discard(node) }
     }
 
     private func backOff(_ node: NodeID) {
@@ -213,7 +214,7 @@ final class Streams: StreamOwner {
     }
 
     func received(_ frames: [PeerFrame], on connection: StreamConnection) {
-        guard let id = connection.peer?.id else { return }
+        guard !self.isClosing, let id = connection.peer?.id else { return }
         for frame in frames {
             switch frame.kind {
             case .membership: self.events.membershipFrame(id, frame)
@@ -242,10 +243,10 @@ final class Streams: StreamOwner {
         }
     }
 
-    /// Whether the process is gone or only the connection: its host tells at once when it refuses the next one.
+    /// Tells of the break at once, then connects again: a host that refuses tells that the process is gone.
     private func lost(_ id: NodeID, _ hello: Hello) {
         self.logger.info("a stream broke", metadata: ["peer": "\(id)", "address": "\(hello.endpoint)"])
-        guard !self.dialling.contains(id) else { return self.events.closed(id, hello.boot, false) }
+        self.events.closed(id, hello.boot, false)
         self.dial(id, at: self.directory.endpoint(of: id) ?? hello.endpoint, lost: hello.boot)
     }
 
@@ -289,9 +290,11 @@ final class Streams: StreamOwner {
         self.redials = self.redials.filter { self.kept.contains($0.key) || now < $0.value.notBefore }
     }
 
-    func closeAll() {
+    func closeAll(sayingGoodbye: Bool) {
         self.isClosing = true
-        for connection in self.open.values { connection.closeOnPurpose() }
+        for connection in self.open.values {
+            if sayingGoodbye { connection.closeOnPurpose() } else { connection.close(.closedHere) }
+        }
         for connection in self.pending.values { connection.close(.closedHere) }
     }
 }

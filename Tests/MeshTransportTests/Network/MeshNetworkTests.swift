@@ -1,23 +1,200 @@
+import Logging
 import MeshCore
 import MeshTransport
 import Testing
 
-@Suite("real nodes on loopback", .timeLimit(.minutes(2)))
+@Suite("real nodes on loopback", .timeLimit(.minutes(3)))
 struct MeshNetworkTests {
     private let mesh = TestMesh()
 
-    @Test("two nodes become one mesh and know each other by name", arguments: ["127.0.0.1", "::1"])
+    /// `count` nodes that all know each other.
+    private func form(_ count: Int, host: String = "127.0.0.1") async throws -> [TestNode] {
+        var nodes: [TestNode] = []
+        for index in 0..<count { nodes.append(try await .start(self.mesh, name: "node-\(index)", host: host)) }
+        for node in nodes.dropFirst() { try await node.network.join(seeds: [nodes[0].seed]) }
+        let all = nodes
+        try await eventually("all know all") { all.allSatisfy { $0.network.placeable.count == count } }
+        return nodes
+    }
+
+    private func stop(_ nodes: [TestNode]) async { for node in nodes { await node.stop() } }
+
+    private func state(of node: TestNode, at observer: TestNode) async -> MemberState? {
+        await observer.network.member(node.id)?.state
+    }
+
+    @Test("two nodes become one mesh and know each other by name", arguments: ["127.0.0.1", "::1", "localhost"])
     func pair(host: String) async throws {
-        let first = try await TestNode.start(self.mesh, name: "one", host: host)
-        let second = try await TestNode.start(self.mesh, name: "two", host: host)
-        try await second.network.join(seeds: [first.seed])
-        try await eventually("both know both") {
-            first.network.placeable.count == 2 && second.network.placeable.count == 2
+        let nodes = try await self.form(2, host: host)
+        #expect(nodes[0].network.name(of: nodes[1].id) == "node-1")
+        #expect(nodes[1].network.name(of: nodes[0].id) == "node-0")
+        #expect(await nodes[0].network.members().map(\.state) == [.alive, .alive])
+        await self.stop(nodes)
+    }
+
+    @Test("a node on :: is reached over IPv4 and over IPv6")
+    func dualStack() async throws {
+        let open = try await TestNode.start(self.mesh, host: "::", advertise: HostAndPort(host: "127.0.0.1", port: 0))
+        let port = open.addresses.bound.port
+        let four = try await TestNode.start(self.mesh, host: "127.0.0.1")
+        let six = try await TestNode.start(self.mesh, host: "::", advertise: HostAndPort(host: "::1", port: 0))
+        try await four.network.join(seeds: [HostAndPort(host: "127.0.0.1", port: port)])
+        try await six.network.join(seeds: [HostAndPort(host: "::1", port: port)])
+        try await eventually("all know all") { open.network.placeable.count == 3 && six.network.placeable.count == 3 }
+        await self.stop([open, four, six])
+    }
+
+    @Test("frames of every kind and size arrive in order, both ways")
+    func frames() async throws {
+        let nodes = try await self.form(2)
+        let sent = (0..<200).map { index in
+            PeerFrame(
+                kind: [.message, .reply, .query, .answer, .definitions][index % 5], correlation: UInt64(index),
+                body: randomBytes(index * 97))
         }
-        #expect(first.network.name(of: second.id) == "two")
-        #expect(second.network.name(of: first.id) == "one")
-        #expect(await first.network.members().map(\.state) == [.alive, .alive])
-        await first.stop()
-        await second.stop()
+        for (from, to) in [(nodes[0], nodes[1]), (nodes[1], nodes[0])] {
+            for frame in sent { #expect(from.network.send([frame], to: to.id) == .queued) }
+            try await eventually("all frames arrive") { to.frames.frames(from: from.id).count == sent.count }
+            #expect(to.frames.frames(from: from.id) == sent)
+        }
+        await self.stop(nodes)
+    }
+
+    @Test("a node that sends much to one that reads slowly is told that the queue is full, and loses nothing")
+    func backpressure() async throws {
+        let nodes = try await self.form(2)
+        let frame = PeerFrame(kind: .message, body: randomBytes(1 << 20))
+        var queued = 0
+        for _ in 0..<200 where nodes[0].network.send([frame], to: nodes[1].id) == .queued { queued += 1 }
+        #expect(queued > 0)
+        let expected = queued
+        try await eventually("all that was queued arrives", within: .seconds(60)) {
+            nodes[1].frames.frames(from: nodes[0].id).count == expected
+        }
+        await self.stop(nodes)
+    }
+
+    @Test("both nodes connect to each other at once, again and again, and nothing is lost")
+    func simultaneousOpens() async throws {
+        for _ in 0..<10 {
+            let nodes = try await self.form(2)
+            let frame = PeerFrame(kind: .message, body: [1])
+            let pair = zip(nodes, nodes.reversed())
+            await withTaskGroup { group in
+                for (from, to) in pair {
+                    group.addTask { for _ in 0..<20 { _ = from.network.send([frame], to: to.id) } }
+                }
+            }
+            try await eventually("all frames arrive") {
+                pair.allSatisfy { $1.frames.frames(from: $0.id).count == 20 }
+            }
+            await self.stop(nodes)
+        }
+    }
+
+    @Test("nobody, oneself and the dead are no peers")
+    func unknownPeers() async throws {
+        let nodes = try await self.form(2)
+        let frame = PeerFrame(kind: .message, body: [])
+        #expect(nodes[0].network.send([frame], to: nodes[0].id) == .unknown)
+        #expect(nodes[0].network.send([frame], to: NodeID(high: 1, low: 2)) == .unknown)
+        await nodes[1].stop()
+        try await eventually("the dead one is called dead") { await self.state(of: nodes[1], at: nodes[0]) == .dead }
+        #expect(nodes[0].network.send([frame], to: nodes[1].id) == .unknown)
+        await nodes[0].stop()
+    }
+
+    @Test("a stopped node is found dead by hard evidence, and its return is noticed")
+    func deathAndReturn() async throws {
+        let nodes = try await self.form(3)
+        let events = nodes[0].network.events()
+        let identity = nodes[2].identity
+        let port = nodes[2].addresses.bound.port
+        await nodes[2].crash()
+        try await eventually("both call it dead") {
+            for node in nodes.dropLast() where await self.state(of: nodes[2], at: node) != .dead { return false }
+            return true
+        }
+        let why = await nodes[0].network.why(nodes[2].id)
+        #expect(why.contains { $0.to == .dead || $0.to == .suspect })
+        let again = try await TestNode.start(
+            self.mesh, name: "again", port: port, identity: identity, epoch: 2)
+        again.network.rejoin(await nodes[0].network.members().map(\.description))
+        try await eventually("it is alive again, in its second boot") {
+            let member = await nodes[0].network.member(again.id)
+            return member?.state == .alive && member?.description.boot.epoch == 2
+        }
+        try await eventually("it knows all") { again.network.placeable.count == 3 }
+        for await event in events {
+            if case .changed(let change, _) = event, change.id == nodes[2].id, change.to == .dead { break }
+        }
+        await self.stop([nodes[0], nodes[1], again])
+    }
+
+    @Test("a node that leaves is known to have left, and nobody suspects it")
+    func leaving() async throws {
+        let nodes = try await self.form(3)
+        await nodes[2].network.leave()
+        for node in nodes.dropLast() {
+            try await eventually("it has left") { await self.state(of: nodes[2], at: node) == .left }
+            #expect(await !node.network.why(nodes[2].id).contains { $0.to == .suspect || $0.to == .dead })
+        }
+        await self.stop(nodes)
+    }
+
+    @Test("events reach all members once")
+    func events() async throws {
+        let nodes = try await self.form(3)
+        let streams = nodes.dropFirst().map { $0.network.events() }
+        try nodes[0].network.raise(event: "deploy", payload: [1, 2])
+        for stream in streams {
+            for await event in stream {
+                guard case .event(let event) = event else { continue }
+                #expect(event.name == "deploy" && event.payload == [1, 2] && event.origin == nodes[0].id)
+                break
+            }
+        }
+        await self.stop(nodes)
+    }
+
+    @Test("what a node advertises is seen by others, and what does not fit is refused to the caller")
+    func advertising() async throws {
+        let nodes = try await self.form(2)
+        try nodes[0].network.advertise([Label("gpu", "h200")])
+        try await eventually("the other sees it") {
+            await nodes[1].network.member(nodes[0].id)?.capabilities == [Label("gpu", "h200")]
+        }
+        try nodes[0].network.retag([Label("team", "vision")])
+        try await eventually("the other sees the tag") {
+            await nodes[1].network.member(nodes[0].id)?.description.tags == [Label("team", "vision")]
+        }
+        #expect(throws: MeshError.self) {
+            try nodes[0].network.retag([Label("k", String(repeating: "v", count: 600))])
+        }
+        #expect(throws: MeshError.self) {
+            try nodes[0].network.raise(event: "e", payload: [UInt8](repeating: 0, count: 513))
+        }
+        await self.stop(nodes)
+    }
+
+    @Test("keys are rotated in three steps while the mesh goes on")
+    func rotation() async throws {
+        let nodes = try await self.form(2)
+        let key = randomBytes(32)
+        let old = nodes[0].network.keyring.primary
+        let id = try nodes[0].network.install(key: key)
+        try nodes[1].network.install(key: key)
+        for node in nodes { try node.network.use(key: id) }
+        #expect(throws: KeyringError.primary(id)) { try nodes[0].network.remove(key: id) }
+        for node in nodes { try node.network.remove(key: old) }
+        // The old token is worth nothing now, the new one is.
+        let outsider = try await TestNode.start(self.mesh)
+        await #expect(throws: TransportError.self) { try await outsider.network.join(seeds: [nodes[0].seed]) }
+        let token = nodes[0].network.token
+        let insider = try await TestNode.start(TestMesh(cluster: token.cluster, keys: MeshKeys(token)))
+        try await insider.network.join(seeds: [nodes[0].seed])
+        try await eventually("all know all") { nodes[1].network.placeable.count == 3 }
+        #expect(await self.state(of: nodes[0], at: nodes[1]) == .alive)
+        await self.stop(nodes + [outsider, insider])
     }
 }

@@ -1,17 +1,22 @@
 import Logging
 import MeshCore
-import MeshTransport
 import Synchronization
+
+@testable import MeshTransport
 
 /// A real node on loopback: sockets, gossip, streams. Closed when `body` ends.
 final class TestNode: Sendable {
     let network: MeshNetwork
     let addresses: MeshNetwork.Addresses
+    let identity: NodeIdentity
     let frames: FrameLog
 
-    private init(_ network: MeshNetwork, _ addresses: MeshNetwork.Addresses, _ frames: FrameLog) {
+    private init(
+        _ network: MeshNetwork, _ addresses: MeshNetwork.Addresses, _ identity: NodeIdentity, _ frames: FrameLog
+    ) {
         self.network = network
         self.addresses = addresses
+        self.identity = identity
         self.frames = frames
     }
 
@@ -20,24 +25,31 @@ final class TestNode: Sendable {
 
     static func start(
         _ mesh: TestMesh, name: String = "node", host: String = "127.0.0.1", port: UInt16 = 0,
-        identity: NodeIdentity = .generate(), epoch: UInt64 = 1, admission: any Admission = OpenAdmission()
+        advertise: HostAndPort? = nil, identity: NodeIdentity = .generate(), epoch: UInt64 = 1,
+        admission: any Admission = OpenAdmission()
     ) async throws -> TestNode {
         var configuration = MeshNetwork.Configuration(
             identity: identity, boot: Boot(epoch: epoch, nonce: randomUInt64()), cluster: mesh.cluster,
             keys: mesh.keys, name: name, bind: HostAndPort(host: host, port: port), membership: .quick)
         configuration.version = "test"
+        configuration.advertise = advertise
         let network = MeshNetwork(
             configuration, admission: admission, logger: Logger(label: name) { _ in SwiftLogNoOpLogHandler() })
         let frames = FrameLog()
-        return TestNode(network, try await network.start(handler: frames), frames)
+        return TestNode(network, try await network.start(handler: frames), identity, frames)
     }
 
-    /// Ends the node without a word to the others, as far as its kernel allows.
+    /// Closes everything in order; streams say goodbye.
     func stop() async {
         let task = Task { await self.network.run() }
         task.cancel()
         await task.value
     }
+}
+
+extension TestNode {
+    /// What others see of a killed process: ends without goodbye, and a port that refuses.
+    func crash() async { await self.network.stop(sayingGoodbye: false) }
 }
 
 struct TestMesh: Sendable {

@@ -1,0 +1,134 @@
+import MeshCore
+import Testing
+
+@testable import MeshTransport
+
+@Suite("sealed datagrams")
+struct DatagramSealerTests {
+    private let mesh = TestMesh()
+
+    /// Seals with one sealer and opens with another, as two nodes would.
+    private func seal(_ plaintext: [UInt8], mesh: TestMesh? = nil) -> [UInt8] {
+        let mesh = mesh ?? self.mesh
+        var sealer = DatagramSealer(cluster: mesh.cluster, keys: mesh.keys)
+        return sealed(plaintext, by: &sealer)
+    }
+
+    private func open(_ packet: [UInt8], mesh: TestMesh? = nil) throws(DatagramRefusal) -> [UInt8] {
+        let mesh = mesh ?? self.mesh
+        var sealer = DatagramSealer(cluster: mesh.cluster, keys: mesh.keys)
+        let opened = try sealer.open(packet.raw)
+        return unsafe sealer.plaintext(of: opened).withUnsafeBytes { unsafe Array($0) }
+    }
+
+    @Test(
+        "what was sealed is opened, whatever its size",
+        arguments: [0, 1, 120, 255, 256, 1336, DatagramSealer.plaintextBytesMax])
+    func roundTrip(size: Int) throws {
+        let plaintext = randomBytes(size)
+        let packet = self.seal(plaintext)
+        #expect(packet.count <= DatagramSealer.sealedBytesMax)
+        #expect(try self.open(packet) == plaintext)
+    }
+
+    @Test("the largest plaintext that the membership makes fits")
+    func fits() {
+        #expect(Membership.Configuration.lan.datagramBytesMax <= DatagramSealer.plaintextBytesMax)
+    }
+
+    @Test("what compresses becomes smaller, what does not stays as it is")
+    func compression() throws {
+        let repetitive = [UInt8](repeating: 7, count: 1000)
+        let packet = self.seal(repetitive)
+        #expect(packet.count < 100)
+        #expect(try self.open(packet) == repetitive)
+        #expect(self.seal(randomBytes(1000)).count == 1046)
+    }
+
+    @Test("after packets that did not compress, ones that do are compressed again")
+    func compressionComesBack() {
+        var sealer = DatagramSealer(cluster: self.mesh.cluster, keys: self.mesh.keys)
+        for _ in 0..<100 { _ = sealed(randomBytes(1000), by: &sealer) }
+        let sizes = (0..<300).map { _ in sealed([UInt8](repeating: 1, count: 1000), by: &sealer).count }
+        #expect(sizes.last.map { $0 < 100 } == true)
+    }
+
+    @Test("every changed byte is noticed")
+    func tampering() {
+        let packet = self.seal(Array("a rumor".utf8))
+        for index in packet.indices {
+            var changed = packet
+            changed[index] ^= 0x40
+            #expect(throws: DatagramRefusal.self, "byte \(index)") { try self.open(changed) }
+        }
+    }
+
+    @Test("every truncation and every lengthening is noticed")
+    func lengths() {
+        let packet = self.seal(Array("a rumor".utf8))
+        for count in 0..<packet.count {
+            #expect(throws: DatagramRefusal.self) { try self.open(Array(packet.prefix(count))) }
+        }
+        #expect(throws: DatagramRefusal.unauthentic) { try self.open(packet + [0]) }
+        #expect(throws: DatagramRefusal.tooLong) { try self.open(packet + [UInt8](repeating: 0, count: 1400)) }
+    }
+
+    @Test("another key, another mesh and another version each have their reason")
+    func reasons() {
+        let packet = self.seal([1, 2, 3])
+        #expect(throws: DatagramRefusal.unknownKey) { try self.open(packet, mesh: TestMesh()) }
+        let otherMesh = TestMesh(cluster: .random(), keys: self.mesh.keys)
+        #expect(throws: DatagramRefusal.unauthentic) { try self.open(packet, mesh: otherMesh) }
+        var newer = packet
+        newer[0] = 2
+        #expect(throws: DatagramRefusal.unsupportedVersion) { try self.open(newer) }
+        #expect(throws: DatagramRefusal.tooShort) { try self.open([1]) }
+    }
+
+    @Test("a block that claims to grow beyond the bound is refused")
+    func bomb() throws {
+        var sealer = DatagramSealer(cluster: self.mesh.cluster, keys: self.mesh.keys)
+        // 4,097 bytes claimed, by one who holds the key.
+        for block: [UInt8] in [[0x10, 0x01, 0x1F, 0x00, 0x01, 0x00, 0xFF, 0xFF], [0x00, 0x10, 0xFF], [0x01], []] {
+            let packet = sealed(block, by: &sealer, flags: DatagramSealer.compressedFlag)
+            #expect(throws: DatagramRefusal.undecompressable) { try self.open(packet) }
+        }
+    }
+
+    @Test("nonces do not repeat within and across blocks")
+    func nonces() {
+        var sealer = DatagramSealer(cluster: self.mesh.cluster, keys: self.mesh.keys)
+        let nonces = Set((0..<1000).map { _ in Array(sealed([1], by: &sealer)[6..<30]) })
+        #expect(nonces.count == 1000)
+    }
+
+    @Test("a rotation step by step never refuses")
+    func rotation() throws {
+        var (old, new) = (self.mesh.keys, self.mesh.keys)
+        let key = try new.install(randomBytes(32))
+        // Installed on one: it opens the old.
+        #expect(try self.open(self.seal([1]), mesh: TestMesh(cluster: self.mesh.cluster, keys: new)) == [1])
+        // Used on one, installed on the other.
+        old = new
+        try new.use(key)
+        let packet = self.seal([2], mesh: TestMesh(cluster: self.mesh.cluster, keys: new))
+        #expect(try self.open(packet, mesh: TestMesh(cluster: self.mesh.cluster, keys: old)) == [2])
+        // Removed: the old is refused.
+        try new.remove(self.mesh.keys.ring.primary)
+        #expect(throws: DatagramRefusal.unknownKey) {
+            try self.open(self.seal([3]), mesh: TestMesh(cluster: self.mesh.cluster, keys: new))
+        }
+    }
+}
+
+/// With `flags`, sealed as it is under these.
+func sealed(_ plaintext: [UInt8], by sealer: inout DatagramSealer, flags: UInt8? = nil) -> [UInt8] {
+    let count: Int
+    if let flags {
+        var body = plaintext
+        count = unsafe sealer.encrypt(&body, count: plaintext.count, flags: flags)
+    } else {
+        count = sealer.seal(plaintext.raw)
+    }
+    return unsafe sealer.sealed(count).withUnsafeBytes { unsafe Array($0) }
+}

@@ -1,0 +1,122 @@
+import MeshCore
+import Testing
+
+@testable import MeshTransport
+
+/// A node under fire: whatever comes, it is counted, and the mesh goes on.
+@Suite("hostile bytes", .timeLimit(.minutes(3)))
+struct HostileBytesTests {
+    private let mesh = TestMesh()
+
+    /// Attacks one node of a mesh of two, which afterwards still works.
+    private func attack(_ body: (TestNode, UInt16) async throws -> Void) async throws {
+        let victim = try await TestNode.start(self.mesh)
+        let friend = try await TestNode.start(self.mesh)
+        try await friend.network.join(seeds: [victim.seed])
+        try await body(victim, victim.addresses.bound.port)
+        #expect(friend.network.send([PeerFrame(kind: .message, body: [7])], to: victim.id) == .queued)
+        try await eventually("the mesh still carries frames") {
+            victim.frames.frames(from: friend.id).map(\.body) == [[7]]
+        }
+        #expect(await friend.network.member(victim.id)?.state == .alive)
+        await friend.stop()
+        await victim.stop()
+    }
+
+    @Test("datagrams: random, empty, cut short, of another mesh and key, compressed nonsense")
+    func datagrams() async throws {
+        try await self.attack { victim, port in
+            let socket = try RawSocket(to: port, isStream: false)
+            var sealer = DatagramSealer(cluster: self.mesh.cluster, keys: self.mesh.keys)
+            var stranger = DatagramSealer(cluster: .random(), keys: self.mesh.keys)
+            var otherKey = DatagramSealer(cluster: self.mesh.cluster, keys: .generate())
+            let good = sealed([1, 2, 3], by: &sealer)
+            let reasons = [
+                "tooShort", "tooLong", "unsupportedVersion", "unknownKey", "unauthentic", "undecompressable",
+            ]
+            // Again and again: the kernel drops what comes faster than it is read.
+            try await eventually("each is counted by its reason") {
+                socket.send(sealed([1], by: &stranger))
+                socket.send(sealed([1], by: &otherKey))
+                socket.send(sealed([1], by: &sealer, flags: DatagramSealer.compressedFlag))
+                for size in 0..<20 { socket.send(randomBytes(size * 80)) }
+                for count in good.indices { socket.send(Array(good.prefix(count))) }
+                let refused = victim.network.refused
+                return reasons.allSatisfy { refused["datagram." + $0, default: 0] > 0 }
+            }
+        }
+    }
+
+    @Test("datagrams rightly sealed, with nonsense inside")
+    func sealedNonsense() async throws {
+        try await self.attack { victim, port in
+            let socket = try RawSocket(to: port, isStream: false)
+            var sealer = DatagramSealer(cluster: self.mesh.cluster, keys: self.mesh.keys)
+            for size in 0..<300 { socket.send(sealed(randomBytes(size), by: &sealer)) }
+            for size in 0..<300 { socket.send(sealed([1] + randomBytes(size), by: &sealer)) }
+            try await eventually("they are counted") {
+                victim.network.refused.contains { $0.key.hasPrefix("membership.") && $0.value > 0 }
+            }
+        }
+    }
+
+    @Test("streams: random bytes, silence, half a handshake, a length of 65,535")
+    func streams() async throws {
+        try await self.attack { victim, port in
+            for size in [1, 2, 3, 50, 500, 5000] {
+                let socket = try RawSocket(to: port, isStream: true)
+                socket.send(randomBytes(size))
+                if size > 1000 { try await socket.awaitEnd() }
+            }
+            let huge = try RawSocket(to: port, isStream: true)
+            huge.send([0xFF, 0xFF] + randomBytes(100))
+            try await huge.awaitEnd()
+            let empty = try RawSocket(to: port, isStream: true)
+            empty.send([0, 0])
+            try await empty.awaitEnd()
+            let silent = try RawSocket(to: port, isStream: true)
+            try await silent.awaitEnd()
+            #expect(victim.network.refused["stream.timedOut", default: 0] > 0)
+            #expect(victim.network.refused["stream.tooLong", default: 0] > 0)
+        }
+    }
+
+    @Test("a stream that is opened rightly and then speaks nonsense is closed")
+    func nonsenseAfterHandshake() async throws {
+        try await self.attack { victim, port in
+            let context = StreamContext(
+                identity: .generate(), cluster: self.mesh.cluster, keys: self.mesh.keys,
+                hello: Hello(boot: Boot(epoch: 1, nonce: 1), endpoint: Endpoint(ipv4: 0x7F00_0001, port: 9)))
+            var handshake = InitiatorHandshake(context)
+            let socket = try RawSocket(to: port, isStream: true)
+            socket.send(packet(try handshake.first()))
+            let answer = try await socket.receive()
+            let (third, _) = try handshake.second(Array(answer.dropFirst(2)))
+            socket.send(packet(third))
+            #expect(try await !socket.receive().isEmpty)
+            socket.send(packet(randomBytes(100)))
+            try await socket.awaitEnd()
+            #expect(victim.network.refused["stream.unauthentic"] == 1)
+        }
+    }
+
+    @Test("more strangers than are borne at once are turned away, and the mesh still forms")
+    func crowd() async throws {
+        try await self.attack { victim, port in
+            try await withThrowingTaskGroup { group in
+                for _ in 0..<300 {
+                    group.addTask {
+                        let socket = try RawSocket(to: port, isStream: true)
+                        socket.resetOnClose()
+                        try await eventually("the crowd is noticed") { victim.network.refused["stream.busy"] ?? 0 > 0 }
+                    }
+                }
+                try await group.waitForAll()
+            }
+        }
+    }
+
+    private func packet(_ bytes: [UInt8]) -> [UInt8] {
+        [UInt8(bytes.count >> 8), UInt8(truncatingIfNeeded: bytes.count)] + bytes
+    }
+}

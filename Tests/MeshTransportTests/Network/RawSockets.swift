@@ -1,0 +1,50 @@
+import Glibc
+import MeshCore
+
+/// Plain IPv4 sockets on loopback, for bytes that no node would send.
+final class RawSocket: Sendable {
+    private let descriptor: Int32
+
+    /// Connected to `port`: a UDP socket, or a TCP connection.
+    init(to port: UInt16, isStream: Bool) throws {
+        self.descriptor = socket(AF_INET, Int32((isStream ? SOCK_STREAM : SOCK_DGRAM).rawValue), 0)
+        // Family, port, address, as sockaddr_in has them.
+        var address = sockaddr()
+        address.sa_family = sa_family_t(AF_INET)
+        unsafe withUnsafeMutableBytes(of: &address) { bytes in
+            unsafe bytes.storeBytes(of: port.bigEndian, toByteOffset: 2, as: UInt16.self)
+            unsafe bytes.storeBytes(of: UInt32(0x7F00_0001).bigEndian, toByteOffset: 4, as: UInt32.self)
+        }
+        let status = unsafe connect(self.descriptor, &address, socklen_t(MemoryLayout<sockaddr>.size))
+        guard status == 0 else { throw NeverHappened(description: "connect: \(errno)") }
+    }
+
+    deinit { close(self.descriptor) }
+
+    func send(_ bytes: [UInt8]) {
+        _ = unsafe Glibc.send(self.descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL))
+    }
+
+    /// What comes next; empty at the end of the stream or after a reset. Never blocks a thread of the test.
+    func receive() async throws -> [UInt8] {
+        var bytes = [UInt8](repeating: 0, count: 65_536)
+        var count = -1
+        try await eventually("bytes or an end") {
+            count = unsafe recv(self.descriptor, &bytes, bytes.count, Int32(MSG_DONTWAIT))
+            return count >= 0 || errno != EAGAIN
+        }
+        return Array(bytes.prefix(max(0, count)))
+    }
+
+    /// Returns when the other side has ended the connection, whatever it says before.
+    func awaitEnd() async throws {
+        while try await !self.receive().isEmpty {}
+    }
+
+    /// The next close sends a reset instead of an end.
+    func resetOnClose() {
+        var linger = linger(l_onoff: 1, l_linger: 0)
+        unsafe setsockopt(
+            self.descriptor, SOL_SOCKET, SO_LINGER, &linger, socklen_t(MemoryLayout<Glibc.linger>.size))
+    }
+}

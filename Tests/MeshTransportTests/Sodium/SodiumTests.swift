@@ -1,0 +1,47 @@
+import MeshCore
+import Testing
+
+@testable import MeshTransport
+
+@Suite("libsodium, wrapped")
+struct SodiumTests {
+    @Test("BLAKE2b of abc is that of RFC 7693, appendix A")
+    func blake2b() {
+        let hash = Blake2b.hash(Array("abc".utf8))
+        #expect(hash.prefix(8) == [0xBA, 0x80, 0xA5, 0x3F, 0x98, 0x1C, 0x4D, 0x0D])
+        #expect(hash.suffix(4) == [0xD4, 0x00, 0x99, 0x23])
+    }
+
+    @Test("two parties of X25519 agree, and a point of small order is refused")
+    func agreement() {
+        let (one, two) = (NodeIdentity.generate(), NodeIdentity.generate())
+        let (left, right) = (one.agree(with: two.publicKey), two.agree(with: one.publicKey))
+        #expect(left != nil && left?.exposed() == right?.exposed())
+        #expect(one.agree(with: [UInt8](repeating: 0, count: 32)) == nil)
+        #expect(one.agree(with: [1, 2, 3]) == nil)
+    }
+
+    @Test("an identity survives its file, and only 32 bytes are one")
+    func identity() throws {
+        let identity = NodeIdentity.generate()
+        #expect(try #require(NodeIdentity(secretBytes: identity.secretBytes)).id == identity.id)
+        #expect(NodeIdentity(secretBytes: [UInt8](repeating: 1, count: 31)) == nil)
+        #expect(NodeIdentity(secretBytes: [UInt8](repeating: 1, count: 33)) == nil)
+    }
+
+    @Test("writing to a secret ends the process: its pages are read-only")
+    func readOnly() async {
+        await #expect(processExitsWith: .failure) {
+            let secret = SecretBytes.random(count: 32)
+            unsafe secret.withUnsafeBytes { unsafe UnsafeMutablePointer(mutating: $0)[0] = 1 }
+        }
+    }
+
+    @Test("secrets are equal by value")
+    func equality() {
+        let bytes = randomBytes(32)
+        #expect(SecretBytes(copying: bytes).isEqual(to: SecretBytes(copying: bytes)))
+        #expect(!SecretBytes(copying: bytes).isEqual(to: .random(count: 32)))
+        #expect(!SecretBytes(copying: bytes).isEqual(to: SecretBytes(copying: Array(bytes.dropLast()))))
+    }
+}
