@@ -40,7 +40,7 @@ final class GossipedDefinitions: DefinitionRegistry {
 
     func load() async throws {
         var entries: [AppliedDefinition] = []
-        try await self.storage.visit(StorageRange(.node, prefix: Self.keyPrefix)) { entry in
+        try await self.storage.read(StorageRange(.node, prefix: Self.keyPrefix)) { entry in
             var reader = WireReader(entry.value.raw)
             entries.append(try reader.appliedDefinition())
             try reader.end()

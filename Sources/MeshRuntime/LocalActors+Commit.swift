@@ -27,7 +27,7 @@ extension LocalActors {
             state.idempotency.remove(key)
             batch.delete(.idempotency, MailboxKeys.fingerprint(key))
         }
-        let reason = state.slots[path]?.failure.map { "; its handler cannot be started: \($0)" } ?? ""
+        let reason = state.slots[path]?.failure.map { "; it cannot run: \($0)" } ?? ""
         let error = MeshError(
             .deadlineExceeded, "the deadline of the message to \(path) passed before its turn\(reason)", accepted: .yes)
         self.remove(message, of: path, isDurable: isDurable, outcome: .failed(error), &batch, &state)

@@ -174,12 +174,12 @@ extension LocalActors {
 
     private func started(_ path: ActorPath) { self.state.withLock { $0.slots[path]?.failure = nil } }
 
-    /// The messages stay and the start is tried again; whoever waits for a reply learns now that it will take long.
+    /// The messages stay and it is tried again; whoever waits for a reply learns now that it will take long.
     private func failed(_ path: ActorPath, because error: any Error, failures: Int) {
         let (reason, hint) = (error as? HandlerStartError).map { ($0.message, $0.hint) } ?? ("\(error)", "")
         let delay = self.configuration.backoff(afterFailures: failures)
         self.logger.warning(
-            "a handler cannot be started; its messages wait",
+            "an actor cannot run; its messages wait",
             metadata: ["path": "\(path)", "reason": "\(reason)", "hint": "\(hint)", "retry_after": "\(delay)"])
         let waiters = self.state.withLock { state -> [(MessageID, [ReplyTo])] in
             guard let slot = state.slots[path] else { return [] }
@@ -190,8 +190,8 @@ extension LocalActors {
             }
         }
         let told = MeshError(
-            .handlerFailed, "the handler of \(path) cannot be started: \(reason)",
-            hint: hint.isEmpty ? "the message waits; the start is tried again" : hint, accepted: .yes)
+            .handlerFailed, "\(path) cannot run: \(reason)",
+            hint: hint.isEmpty ? "the message waits and is tried again" : hint, accepted: .yes)
         for (id, waiters) in waiters {
             for waiter in waiters { self.answer(waiter, .outcome(id, .failed(told))) }
         }

@@ -80,13 +80,13 @@ final class LocalActors: Sendable {
     /// Reads which messages wait and which idempotency keys are taken.
     func load() async throws {
         var waiting: [(ActorPath, MailboxRecord)] = []
-        try await self.storage.visit(StorageRange(.mailboxes)) { entry in
+        try await self.storage.read(StorageRange(.mailboxes)) { entry in
             let path = try ActorPath(String(decoding: entry.key, as: UTF8.self))
             let record = try MailboxRecord(decoding: entry.value)
             if record.head < record.next { waiting.append((path, record)) }
         }
         var keys: [(Fingerprint, IdempotencyTable.Entry)] = []
-        try await self.storage.visit(StorageRange(.idempotency)) { entry in
+        try await self.storage.read(StorageRange(.idempotency)) { entry in
             var reader = WireReader(entry.key.raw)
             keys.append((try reader.fingerprint(), try IdempotencyTable.Entry(decoding: entry.value)))
         }
@@ -188,6 +188,10 @@ extension LocalActors {
             throw MeshError(
                 .overloaded, "\(depth) messages wait at \(arrival.path), its limit", hint: "send more slowly",
                 retryAfter: .seconds(1))
+        }
+        guard state.depth < self.configuration.messagesMax else {
+            throw MeshError(
+                .overloaded, "\(state.depth) messages wait on this node, its limit", retryAfter: .seconds(5))
         }
         guard state.slots[arrival.path] != nil || state.slots.count < self.configuration.actorsMax else {
             throw MeshError(.overloaded, "\(state.slots.count) actors are busy on this node", retryAfter: .seconds(5))

@@ -7,6 +7,8 @@ package struct RuntimeConfiguration: Sendable {
     package var mailboxLimit = ActorDefinition.mailboxLimitDefault
     /// Actors with waiting messages or an activation.
     package var actorsMax = 100_000
+    /// Messages that wait on this node, whatever the mailboxes allow.
+    package var messagesMax = 1_000_000
     /// Live activations, of which at most `workersMax` have a handler outside the daemon (a process each).
     package var activationsMax = 10_000
     package var workersMax = 256

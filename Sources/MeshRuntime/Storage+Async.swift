@@ -18,12 +18,19 @@ extension Storage {
         }
     }
 
-    /// Lets `visit` see a whole range, a chunk at a time.
-    package func visit(_ range: StorageRange, _ visit: (StorageEntry) throws -> Void) async throws {
+    /// Reads a whole range, a chunk at a time. What `decode` refuses is damage.
+    package func read(_ range: StorageRange, _ decode: (StorageEntry) throws -> Void) async throws {
         var range = range
         while true {
             let entries = try await self.scan(range, limit: 1000)
-            for entry in entries { try visit(entry) }
+            for entry in entries {
+                do { try decode(entry) } catch {
+                    throw StorageError(
+                        .corrupt, operation: "read the table \(range.table.rawValue)",
+                        detail: "an entry is damaged (\(error)); restore the folder from a backup, or start empty",
+                        cause: error)
+                }
+            }
             guard let last = entries.last else { return }
             range = range.after(last.key)
         }
