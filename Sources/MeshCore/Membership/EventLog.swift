@@ -4,7 +4,8 @@ struct EventLog: Sendable {
     static let eventsMax = 128
 
     private struct Slot: Sendable {
-        var event: UserEvent
+        /// As it is told.
+        var message: [UInt8]
         var stamp: UInt32
     }
 
@@ -13,10 +14,14 @@ struct EventLog: Sendable {
     /// By member. A window per origin remembers 64 events in 24 bytes, whatever their size.
     private var windows: [Int: ReplayWindow] = [:]
 
-    /// Whether this is the first time that an event is heard of.
-    mutating func isNew(_ event: UserEvent, from index: Int) -> Bool {
-        self.windows[index, default: ReplayWindow()].accept(
-            epoch: event.bootEpoch, counter: UInt64(event.sequence)) == .fresh
+    func isNew(_ event: EventHeader, from index: Int) -> Bool {
+        guard let window = self.windows[index] else { return true }
+        return window.judge(epoch: event.bootEpoch, counter: UInt64(event.sequence)) == .fresh
+    }
+
+    mutating func note(_ event: UserEvent, from index: Int) {
+        _ = self.windows[index, default: ReplayWindow()].accept(
+            epoch: event.bootEpoch, counter: UInt64(event.sequence))
     }
 
     mutating func forget(_ index: Int) { self.windows[index] = nil }
@@ -31,13 +36,15 @@ struct EventLog: Sendable {
         return self.next
     }
 
-    mutating func keep(_ event: UserEvent, in slot: Int, stamp: UInt32) {
-        self.slots[slot] = Slot(event: event, stamp: stamp)
+    mutating func keep(_ message: [UInt8], in slot: Int, stamp: UInt32) {
+        self.slots[slot] = Slot(message: message, stamp: stamp)
     }
 
-    func event(at slot: Int, stamp: UInt32) -> UserEvent? {
-        guard let kept = self.slots[slot], kept.stamp == stamp else { return nil }
-        return kept.event
+    /// False: another event has taken the slot.
+    func write(_ slot: Int, stamp: UInt32, into writer: inout WireWriter) -> Bool {
+        guard let kept = self.slots[slot], kept.stamp == stamp else { return false }
+        writer.bytes.append(contentsOf: kept.message)
+        return true
     }
 
     mutating func retire(_ slot: Int) { self.slots[slot] = nil }

@@ -203,7 +203,7 @@ extension Membership {
             }
             self.merge(message, at: now, into: &effects)
         case .event:
-            self.merge(try reader.event(), at: now, into: &effects)
+            try self.receiveEvent(&reader, at: now, into: &effects)
         default:
             throw WireError(.unknownKind, at: place)
         }

@@ -106,7 +106,7 @@ extension Membership {
                 self.merge(claim, at: now, into: &effects)
             }
         case .capability: self.merge(try reader.capability(), at: now, into: &effects)
-        case .event: self.merge(try reader.event(), at: now, into: &effects)
+        case .event: try self.receiveEvent(&reader, at: now, into: &effects)
         default: throw WireError(.unknownKind, at: reader.offset - 1)
         }
     }

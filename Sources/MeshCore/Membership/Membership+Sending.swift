@@ -75,7 +75,7 @@ extension Membership {
         let tellings = self.tellings
         while let rumor = self.rumors.take(room: limit - writer.count) {
             guard self.write(rumor, into: &writer) else { continue }
-            if Int(rumor.tellings) + 1 < tellings, !self.rumors.isCrowded {
+            if rumor.tellings + 1 < tellings, !self.rumors.isCrowded {
                 self.rumors.told(rumor)
             } else {
                 self.retire(rumor)
@@ -101,8 +101,7 @@ extension Membership {
             else { return false }
             writer.write(fields[field], of: self.table[index].id, epoch: self.table[index].boot.epoch)
         case .event:
-            guard let event = self.events.event(at: index, stamp: rumor.stamp) else { return false }
-            writer.write(event)
+            return self.events.write(index, stamp: rumor.stamp, into: &writer)
         }
         return true
     }

@@ -14,10 +14,20 @@ package struct ReplayWindow: Equatable, Sendable {
 
     package init() {}
 
+    /// What `accept` would say.
+    package func judge(epoch: UInt64, counter: UInt64) -> Verdict {
+        if epoch != self.epoch { return epoch > self.epoch ? .fresh : .staleBoot }
+        if counter > self.highest { return .fresh }
+        let age = self.highest - counter
+        guard age < Self.width, counter > 0 else { return .replayed }
+        return self.seen & (1 << age) == 0 ? .fresh : .replayed
+    }
+
     /// Takes note of a packet. A newer boot starts over: its counters begin at 1 again.
     package mutating func accept(epoch: UInt64, counter: UInt64) -> Verdict {
+        let verdict = self.judge(epoch: epoch, counter: counter)
+        guard verdict == .fresh else { return verdict }
         if epoch != self.epoch {
-            guard epoch > self.epoch else { return .staleBoot }
             self = ReplayWindow()
             self.epoch = epoch
         }
@@ -25,13 +35,9 @@ package struct ReplayWindow: Equatable, Sendable {
             let shift = counter - self.highest
             self.seen = (shift < Self.width ? self.seen << shift : 0) | 1
             self.highest = counter
-            return .fresh
+        } else {
+            self.seen |= 1 << (self.highest - counter)
         }
-        let age = self.highest - counter
-        guard age < Self.width, counter > 0 else { return .replayed }
-        let bit: UInt64 = 1 << age
-        guard self.seen & bit == 0 else { return .replayed }
-        self.seen |= bit
         return .fresh
     }
 }

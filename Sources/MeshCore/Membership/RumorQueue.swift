@@ -5,23 +5,35 @@ internal import HeapModule
 package struct Rumor: Comparable, Sendable {
     package enum Subject: UInt8, Sendable { case member, capability, event }
 
-    /// How often it was told.
-    package var tellings: UInt8
-    package var subject: Subject
-    /// Encoded size in bytes.
-    package var size: UInt16
+    /// Tellings, room left over and stamp in one word, for one comparison: the queue lives on comparisons.
+    private var order: UInt64
     /// The member, or the slot of an event.
     package var index: UInt32
     /// The place among a member's fields.
-    package var field: UInt16 = 0
-    package var stamp: UInt32
+    package var field: UInt16
+    package var subject: Subject
+
+    init(_ subject: Subject, index: Int, field: Int, size: Int, tellings: Int, stamp: UInt32) {
+        self.order = UInt64(tellings) << 48 | UInt64(0xFFFF - size) << 32 | UInt64(stamp)
+        self.index = UInt32(index)
+        self.field = UInt16(field)
+        self.subject = subject
+    }
+
+    /// How often it was told.
+    package var tellings: Int { Int(self.order >> 48) }
+
+    /// Encoded size in bytes.
+    package var size: Int { 0xFFFF - Int(self.order >> 32 & 0xFFFF) }
+
+    package var stamp: UInt32 { UInt32(truncatingIfNeeded: self.order) }
+
+    fileprivate mutating func toldOnce() { self.order += 1 << 48 }
 
     /// Fresh news must leave before its only witness dies (SWIM, 4.1): fewest tellings first, then the largest.
-    package static func < (left: Rumor, right: Rumor) -> Bool {
-        if left.tellings != right.tellings { return left.tellings < right.tellings }
-        if left.size != right.size { return left.size > right.size }
-        return left.stamp < right.stamp
-    }
+    package static func < (left: Rumor, right: Rumor) -> Bool { left.order < right.order }
+
+    package static func == (left: Rumor, right: Rumor) -> Bool { left.order == right.order }
 }
 
 /// Rumors still owed to the mesh.
@@ -51,16 +63,14 @@ package struct RumorQueue: Sendable {
         self.lastStamp = self.lastStamp == .max ? 1 : self.lastStamp + 1
         self.heap.insert(
             Rumor(
-                tellings: UInt8(clamping: toldAlready), subject: subject, size: UInt16(size), index: UInt32(index),
-                field: UInt16(field),
-                stamp: self.lastStamp))
+                subject, index: index, field: field, size: size, tellings: toldAlready, stamp: self.lastStamp))
         return self.lastStamp
     }
 
     /// The most urgent rumor of at most `room` bytes; nil when none of the next few fits. End with `finish`.
     package mutating func take(room: Int) -> Rumor? {
         while self.misfits < Self.lookahead, let rumor = self.heap.popMin() {
-            if Int(rumor.size) <= room { return rumor }
+            if rumor.size <= room { return rumor }
             self.misfits += 1
             self.putBack.append(rumor)
         }
@@ -70,7 +80,7 @@ package struct RumorQueue: Sendable {
     /// Told once more; it waits for the next packet.
     package mutating func told(_ rumor: Rumor) {
         var rumor = rumor
-        rumor.tellings += 1
+        rumor.toldOnce()
         self.putBack.append(rumor)
     }
 

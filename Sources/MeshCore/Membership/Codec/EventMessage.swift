@@ -16,9 +16,21 @@ extension UserEvent {
     package var byteCount: Int { 1 + 16 + 8 + 4 + 1 + self.name.utf8.count + 2 + self.payload.count }
 }
 
+/// Which event it is: enough to know it again.
+struct EventHeader: Hashable, Sendable {
+    var origin: NodeID
+    var bootEpoch: UInt64
+    var sequence: UInt32
+}
+
 extension WireReader {
-    package mutating func event() throws(WireError) -> UserEvent {
-        let (origin, epoch, sequence) = (try self.nodeID(), try self.read(UInt64.self), try self.read(UInt32.self))
+    package mutating func event() throws(WireError) -> UserEvent { try self.eventBody(of: try self.eventHeader()) }
+
+    mutating func eventHeader() throws(WireError) -> EventHeader {
+        EventHeader(origin: try self.nodeID(), bootEpoch: try self.read(), sequence: try self.read())
+    }
+
+    mutating func eventBody(of header: EventHeader) throws(WireError) -> UserEvent {
         var place = self.offset
         let name = try self.shortText()
         guard name.utf8.count <= UserEvent.nameBytesMax, !name.isEmpty else { throw WireError(.tooLong, at: place) }
@@ -26,7 +38,14 @@ extension WireReader {
         let count = Int(try self.read(UInt16.self))
         guard count <= UserEvent.payloadBytesMax else { throw WireError(.tooLong, at: place) }
         return UserEvent(
-            origin: origin, bootEpoch: epoch, sequence: sequence, name: name, payload: try self.array(count))
+            origin: header.origin, bootEpoch: header.bootEpoch, sequence: header.sequence, name: name,
+            payload: try self.array(count))
+    }
+
+    /// Most events that arrive are known already: those are not copied.
+    mutating func skipEventBody() throws(WireError) {
+        _ = try self.span(Int(try self.read(UInt8.self)))
+        _ = try self.span(Int(try self.read(UInt16.self)))
     }
 }
 
