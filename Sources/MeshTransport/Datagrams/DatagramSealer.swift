@@ -14,7 +14,7 @@ package struct DatagramSealer: ~Copyable {
     private static let headerBytes = 6
     private static let bodyOffset = headerBytes + NonceSource.nonceBytes
     private static let tagBytes = 16
-    static let compressedFlag: UInt8 = 1
+    package static let compressedFlag: UInt8 = 1
     /// What a compressed packet may grow to.
     private static let inflatedBytesMax = 4096
     private static let inflatedLengthBytes = 2
@@ -77,7 +77,7 @@ package struct DatagramSealer: ~Copyable {
     package borrowing func sealed(_ count: Int) -> RawSpan { self.packet.prefix(count) }
 
     /// Not private, so that tests can seal what no sealer would.
-    mutating func encrypt(_ body: UnsafePointer<UInt8>, count: Int, flags: UInt8) -> Int {
+    package mutating func encrypt(_ body: UnsafePointer<UInt8>, count: Int, flags: UInt8) -> Int {
         let out = unsafe self.packet.start
         let nonce = unsafe out + Self.headerBytes
         unsafe out[0] = Self.version

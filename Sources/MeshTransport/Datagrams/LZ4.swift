@@ -1,10 +1,10 @@
 internal import CLZ4
 
 /// LZ4 blocks with a state that is allocated once.
-@safe struct LZ4: ~Copyable {
+@safe package struct LZ4: ~Copyable {
     private let state: UnsafeMutableRawPointer
 
-    init() { unsafe self.state = .allocate(byteCount: Int(LZ4_sizeofState()), alignment: 16) }
+    package init() { unsafe self.state = .allocate(byteCount: Int(LZ4_sizeofState()), alignment: 16) }
 
     deinit { unsafe self.state.deallocate() }
 

@@ -2,15 +2,15 @@ internal import CSodium
 package import MeshCore
 
 /// A mesh key and what is derived from it, one subkey per purpose, so that no two ciphers ever share a key.
-struct MeshKey: Sendable {
-    let id: KeyID
-    let secret: SecretBytes
+package struct MeshKey: Sendable {
+    package let id: KeyID
+    package let secret: SecretBytes
     /// Seals datagrams (XChaCha20-Poly1305).
-    let datagram: SecretBytes
+    package let datagram: SecretBytes
     /// Pre-shared key of the Noise handshake.
-    let stream: SecretBytes
+    package let stream: SecretBytes
     /// Authenticates the first bytes of a stream, so that strangers learn and cost nothing.
-    let preface: SecretBytes
+    package let preface: SecretBytes
 
     init(_ secret: SecretBytes) {
         precondition(secret.count == JoinToken.keyBytes, "a key of \(secret.count) bytes")
@@ -55,7 +55,7 @@ package struct MeshKeys: Sendable {
         return JoinToken(cluster: cluster, keys: ordered.map { $0.secret.exposed() })
     }
 
-    var primary: MeshKey {
+    package var primary: MeshKey {
         guard let key = self.key(self.ring.primary) else {
             preconditionFailure("primary \(self.ring.primary) is missing")
         }

@@ -47,6 +47,8 @@ struct Binding: Sendable {
                     .recvAllocator,
                     value: FixedSizeRecvByteBufferAllocator(capacity: Self.datagramsPerRead * Self.datagramReadBytes)
                 )
+                // As much of a burst as the kernel lets us keep.
+                .channelOption(.socketOption(.so_rcvbuf), value: 4 << 20)
                 .channelOption(.writeBufferWaterMark, value: .init(low: 512 << 10, high: 1 << 20))
                 .bind(to: address).get()
         }

@@ -131,7 +131,7 @@ package final class MeshNetwork: PeerNetwork, MemberDirectory {
     }
 
     /// Without goodbyes others see what they see when a process is killed.
-    func stop(sayingGoodbye: Bool) async {
+    package func stop(sayingGoodbye: Bool) async {
         let running = self.state.withLock { state in
             defer { state.running = nil }
             return state.running

@@ -1,10 +1,10 @@
-internal import Logging
-internal import MeshCore
+package import Logging
+package import MeshCore
 internal import Metrics
 internal import Synchronization
 
 /// Why something from outside was turned away.
-enum Refusal: Hashable, Sendable {
+package enum Refusal: Hashable, Sendable {
     case datagram(DatagramRefusal)
     case membership(Membership.RefusalReason)
     case stream(StreamRefusal)
@@ -20,18 +20,18 @@ enum Refusal: Hashable, Sendable {
 }
 
 /// Counts refusals by reason and lets each reason speak at most once a second: a flood must not fill the disk.
-final class Refusals: Sendable {
+package final class Refusals: Sendable {
     private struct State {
-        var counts: [Refusal: (count: UInt64, counter: Counter)] = [:]
+        package var counts: [Refusal: (count: UInt64, counter: Counter)] = [:]
         var limiter = LogLimiter<Refusal>(interval: .seconds(1))
     }
 
     private let state = Mutex(State())
     private let logger: Logger
 
-    init(logger: Logger) { self.logger = logger }
+    package init(logger: Logger) { self.logger = logger }
 
-    func count(_ refusal: Refusal, at now: Instant, _ source: @autoclosure () -> String) {
+    package func count(_ refusal: Refusal, at now: Instant, _ source: @autoclosure () -> String) {
         let suppressed = self.state.withLock { state in
             var entry =
                 state.counts[refusal] ?? (
@@ -50,7 +50,7 @@ final class Refusals: Sendable {
             ])
     }
 
-    var counts: [String: UInt64] {
+    package var counts: [String: UInt64] {
         self.state.withLock { state in
             Dictionary(uniqueKeysWithValues: state.counts.map { ($0.key.label, $0.value.count) })
         }
@@ -58,13 +58,13 @@ final class Refusals: Sendable {
 }
 
 /// Lets one line per interval through for each subject, and says how many it held back since the last.
-struct LogLimiter<Subject: Hashable & Sendable>: Sendable {
+package struct LogLimiter<Subject: Hashable & Sendable>: Sendable {
     private let interval: Duration
     private var entries: [Subject: (next: Instant, suppressed: UInt64)] = [:]
 
-    init(interval: Duration) { self.interval = interval }
+    package init(interval: Duration) { self.interval = interval }
 
-    mutating func admit(_ subject: Subject, at now: Instant) -> UInt64? {
+    package mutating func admit(_ subject: Subject, at now: Instant) -> UInt64? {
         let entry = self.entries[subject] ?? (next: now, suppressed: 0)
         guard now >= entry.next else {
             self.entries[subject] = (entry.next, entry.suppressed + 1)

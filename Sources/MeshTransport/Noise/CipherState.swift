@@ -1,14 +1,14 @@
 internal import CSodium
 
 /// One direction of a secured stream: a key and a counter that is the nonce (Noise, section 5.1).
-struct CipherState: Sendable {
-    static let tagBytes = 16
+package struct CipherState: Sendable {
+    package static let tagBytes = 16
 
     private var key: SecretBytes?
     private(set) var counter: UInt64 = 0
 
     /// nil leaves everything in the clear, as a handshake does before its first key.
-    init(key: SecretBytes? = nil) {
+    package init(key: SecretBytes? = nil) {
         precondition(key.map { $0.count >= 32 } ?? true, "a cipher key is 32 bytes")
         self.key = key
     }
@@ -16,7 +16,7 @@ struct CipherState: Sendable {
     var hasKey: Bool { self.key != nil }
 
     /// Encrypts `count` bytes in place; the tag follows them, for which there is room.
-    mutating func seal(_ bytes: UnsafeMutablePointer<UInt8>, count: Int, authenticating header: [UInt8] = []) {
+    package mutating func seal(_ bytes: UnsafeMutablePointer<UInt8>, count: Int, authenticating header: [UInt8] = []) {
         guard let key = self.key else { return }
         let nonce = self.nextNonce()
         unsafe key.withUnsafeBytes { key in
@@ -26,7 +26,9 @@ struct CipherState: Sendable {
     }
 
     /// Decrypts in place `count` bytes, the last 16 of which are the tag. False if they are not what was sealed.
-    mutating func open(_ bytes: UnsafeMutablePointer<UInt8>, count: Int, authenticating header: [UInt8] = []) -> Bool {
+    package mutating func open(_ bytes: UnsafeMutablePointer<UInt8>, count: Int, authenticating header: [UInt8] = [])
+        -> Bool
+    {
         guard let key = self.key else { return true }
         guard count >= Self.tagBytes else { return false }
         let nonce = self.nextNonce()
@@ -37,7 +39,7 @@ struct CipherState: Sendable {
     }
 
     /// Noise, section 4.2: the new key is what the old one makes of zeros. Past keys cannot be had from it.
-    mutating func rekey() {
+    package mutating func rekey() {
         guard let key = self.key else { return }
         let nonce = Self.nonce(.max)
         self.key = unsafe SecretBytes(count: 32 + Self.tagBytes) { out in

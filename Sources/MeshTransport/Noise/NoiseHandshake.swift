@@ -6,8 +6,8 @@
 ///     -> e
 ///     <- e, ee, s, es
 ///     -> s, se, psk
-struct NoiseHandshake: Sendable {
-    enum Role: Sendable { case initiator, responder }
+package struct NoiseHandshake: Sendable {
+    package enum Role: Sendable { case initiator, responder }
     private enum Token { case e, s, ee, es, se, psk }
 
     static let protocolName = "Noise_XXpsk3_25519_ChaChaPoly_BLAKE2b"
@@ -21,10 +21,10 @@ struct NoiseHandshake: Sendable {
     private var symmetric = SymmetricState(protocolName: Self.protocolName)
     private var remoteEphemeral: [UInt8]?
     /// Known, and proven, when the handshake is complete.
-    private(set) var remoteStatic: [UInt8]?
+    package private(set) var remoteStatic: [UInt8]?
     private var messages = 0
 
-    init(role: Role, identity: NodeIdentity, preShared: SecretBytes, prologue: [UInt8]) {
+    package init(role: Role, identity: NodeIdentity, preShared: SecretBytes, prologue: [UInt8]) {
         self.role = role
         self.identity = identity
         self.ephemeral = .generate()
@@ -32,9 +32,9 @@ struct NoiseHandshake: Sendable {
         self.symmetric.mixHash(prologue)
     }
 
-    var isComplete: Bool { self.messages == Self.pattern.count }
+    package var isComplete: Bool { self.messages == Self.pattern.count }
 
-    mutating func write(payload: [UInt8]) throws(NoiseError) -> [UInt8] {
+    package mutating func write(payload: [UInt8]) throws(NoiseError) -> [UInt8] {
         var message: [UInt8] = []
         for token in self.nextTokens() {
             switch token {
@@ -50,7 +50,7 @@ struct NoiseHandshake: Sendable {
     }
 
     /// The payload of `message`.
-    mutating func read(_ message: [UInt8]) throws(NoiseError) -> [UInt8] {
+    package mutating func read(_ message: [UInt8]) throws(NoiseError) -> [UInt8] {
         var rest = message[...]
         for token in self.nextTokens() {
             switch token {
@@ -68,7 +68,7 @@ struct NoiseHandshake: Sendable {
         return try self.symmetric.decryptAndHash(Array(rest))
     }
 
-    func split() -> (send: CipherState, receive: CipherState) {
+    package func split() -> (send: CipherState, receive: CipherState) {
         precondition(self.isComplete, "split after message \(self.messages)")
         let (first, second) = self.symmetric.split()
         return self.role == .initiator ? (first, second) : (second, first)

@@ -63,7 +63,7 @@ struct SymmetricState: Sendable {
     }
 }
 
-enum NoiseError: Error, Hashable, Sendable {
+package enum NoiseError: Error, Hashable, Sendable {
     /// Too short for the keys that it must hold.
     case truncated
     /// Another key, another prologue, or changed on the way.

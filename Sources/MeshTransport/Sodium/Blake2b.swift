@@ -1,11 +1,11 @@
 internal import CSodium
 
 /// BLAKE2b-512 (RFC 7693), and HMAC and HKDF over it as the Noise framework defines them (revision 34, section 4.3).
-enum Blake2b {
+package enum Blake2b {
     static let hashBytes = 64
     private static let blockBytes = 128
 
-    static func hash(_ bytes: [UInt8]) -> [UInt8] {
+    package static func hash(_ bytes: [UInt8]) -> [UInt8] {
         startSodium()
         var out = [UInt8](repeating: 0, count: Self.hashBytes)
         unsafe crypto_generichash_blake2b(&out, Self.hashBytes, bytes, UInt64(bytes.count), nil, 0)

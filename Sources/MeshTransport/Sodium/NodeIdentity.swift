@@ -6,7 +6,7 @@ package struct NodeIdentity: Sendable {
     package static let secretBytesCount = 32
 
     package let id: NodeID
-    let publicKey: [UInt8]
+    package let publicKey: [UInt8]
     let secret: SecretBytes
 
     package static func generate() -> NodeIdentity { NodeIdentity(.random(count: Self.secretBytesCount)) }
@@ -35,7 +35,7 @@ package struct NodeIdentity: Sendable {
     }
 
     /// The shared secret with `publicKey`, or nil for the points of small order that would make it predictable.
-    func agree(with publicKey: [UInt8]) -> SecretBytes? {
+    package func agree(with publicKey: [UInt8]) -> SecretBytes? {
         guard publicKey.count == 32 else { return nil }
         var isGood = false
         let shared = unsafe SecretBytes(count: 32) { out in

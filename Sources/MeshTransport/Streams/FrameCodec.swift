@@ -1,5 +1,5 @@
-internal import MeshCore
-internal import NIOCore
+package import MeshCore
+package import NIOCore
 
 /// A frame as bytes of a lane: u32 length of the body, kind, flags, u64 correlation, body.
 enum FrameCodec {
@@ -63,10 +63,12 @@ enum FrameCodec {
 }
 
 /// Puts frames together from the pieces of one lane. Holds at most one frame and one record.
-struct FrameAssembler: Sendable {
+package struct FrameAssembler: Sendable {
     private var pending: [UInt8] = []
 
-    mutating func append(_ piece: UnsafeRawBufferPointer) throws(StreamRefusal) -> [PeerFrame] {
+    package init() {}
+
+    package mutating func append(_ piece: UnsafeRawBufferPointer) throws(StreamRefusal) -> [PeerFrame] {
         unsafe self.pending.append(contentsOf: piece)
         var frames: [PeerFrame] = []
         var offset = 0
@@ -102,15 +104,17 @@ struct FrameAssembler: Sendable {
 }
 
 /// Cuts the frames of one lane into pieces that fit records.
-struct FrameSplitter: Sendable {
+package struct FrameSplitter: Sendable {
     private var current: [UInt8] = []
     private var offset = 0
 
-    var isEmpty: Bool { self.offset == self.current.count }
+    package init() {}
+
+    package var isEmpty: Bool { self.offset == self.current.count }
 
     /// Fills a record as far as `next` has frames; returns the bytes written.
     @discardableResult
-    mutating func fill(
+    package mutating func fill(
         _ out: inout ByteBuffer, limit: Int, with compressor: borrowing LZ4, next: () -> PeerFrame?
     ) -> Int {
         var written = 0

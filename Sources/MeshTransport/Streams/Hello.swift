@@ -1,9 +1,9 @@
-internal import MeshCore
+package import MeshCore
 
 /// What each side says of itself, encrypted, while a stream opens.
-struct Hello: Hashable, Sendable {
+package struct Hello: Hashable, Sendable {
     /// What a connection carries. One connection carries all until bulk data gets its own.
-    enum Traffic: UInt8, Sendable {
+    package enum Traffic: UInt8, Sendable {
         case all = 0
         case control = 1
         case bulk = 2
@@ -11,11 +11,11 @@ struct Hello: Hashable, Sendable {
 
     static let bytes = 8 + 8 + 1 + 1 + 18 + 1
 
-    var boot: Boot
+    package var boot: Boot
     /// Lowest and highest stream protocol spoken.
     var protocols: ClosedRange<UInt8> = 1...1
     /// Where the node listens, not where this connection comes from.
-    var endpoint: Endpoint
+    package var endpoint: Endpoint
     var traffic = Traffic.all
 
     var encoded: [UInt8] {
@@ -29,7 +29,7 @@ struct Hello: Hashable, Sendable {
         return writer.bytes
     }
 
-    init(boot: Boot, endpoint: Endpoint) {
+    package init(boot: Boot, endpoint: Endpoint) {
         self.boot = boot
         self.endpoint = endpoint
     }

@@ -1,12 +1,12 @@
-internal import MeshCore
+package import MeshCore
 internal import NIOCore
 internal import Synchronization
 
 /// Frames waiting to be sent, per peer; offered from any thread, taken by the streams' event loop.
 ///
 /// Each peer has two bounded lanes, so that messages, however many, never keep a membership frame from leaving.
-final class Outboxes: Sendable {
-    enum Lane: Sendable {
+package final class Outboxes: Sendable {
+    package enum Lane: Sendable {
         case control, bulk
 
         init(_ kind: PeerFrame.Kind) {
@@ -17,7 +17,7 @@ final class Outboxes: Sendable {
         }
     }
 
-    enum Offer: Hashable, Sendable { case full, schedule, alreadyScheduled }
+    package enum Offer: Hashable, Sendable { case full, schedule, alreadyScheduled }
 
     /// Per lane; one batch may exceed it if it finds the lane empty.
     static let laneBytesMax = 8 << 20
@@ -45,8 +45,10 @@ final class Outboxes: Sendable {
 
     private let outboxes = Mutex<[NodeID: Outbox]>([:])
 
+    package init() {}
+
     /// All of `frames` or none.
-    func offer(_ frames: [PeerFrame], to node: NodeID) -> Offer {
+    package func offer(_ frames: [PeerFrame], to node: NodeID) -> Offer {
         let size = { (lane: Lane) in
             frames.reduce(0) { Lane($1.kind) == lane ? $0 + $1.body.count + Self.frameOverhead : $0 }
         }
@@ -65,9 +67,9 @@ final class Outboxes: Sendable {
     }
 
     /// Call before taking: whoever offers from now on schedules anew.
-    func beginTaking(for node: NodeID) { self.outboxes.withLock { $0[node]?.isScheduled = false } }
+    package func beginTaking(for node: NodeID) { self.outboxes.withLock { $0[node]?.isScheduled = false } }
 
-    func take(_ lane: Lane, for node: NodeID) -> PeerFrame? {
+    package func take(_ lane: Lane, for node: NodeID) -> PeerFrame? {
         self.outboxes.withLock { outboxes in
             guard let frame = outboxes[node]?[lane].frames.popFirst() else { return nil }
             outboxes[node]?[lane].bytes -= frame.body.count + Self.frameOverhead
@@ -88,7 +90,7 @@ final class Outboxes: Sendable {
 
     /// True if frames were lost by it.
     @discardableResult
-    func discard(for node: NodeID) -> Bool {
+    package func discard(for node: NodeID) -> Bool {
         self.outboxes.withLock { outboxes in
             guard let outbox = outboxes.removeValue(forKey: node) else { return false }
             return !outbox.control.frames.isEmpty || !outbox.bulk.frames.isEmpty

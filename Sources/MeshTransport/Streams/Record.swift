@@ -1,8 +1,8 @@
-internal import MeshCore
-internal import NIOCore
+package import MeshCore
+package import NIOCore
 
 /// What the first byte of a record's plaintext says.
-enum RecordKind: UInt8, Sendable {
+package enum RecordKind: UInt8, Sendable {
     /// A piece of the frames that must never wait: membership and keyring.
     case control = 0
     /// A piece of all other frames.
@@ -18,24 +18,24 @@ enum RecordKind: UInt8, Sendable {
 }
 
 /// Seals records: u16 length, then the ciphertext of kind and content.
-struct RecordSealer: Sendable {
+package struct RecordSealer: Sendable {
     /// Small enough that a control record waits less than a millisecond behind a bulk one on a gigabit link.
-    static let contentBytesMax = 32 << 10
+    package static let contentBytesMax = 32 << 10
     /// Long before the bounds of ChaCha20-Poly1305, and often enough that a stolen key tells little.
     static let rekeyBytes = 1 << 30
-    static let rekeyAfter = Duration.seconds(600)
+    package static let rekeyAfter = Duration.seconds(600)
 
     private var cipher: CipherState
     private var bytes = 0
     private var keyedAt: Instant
 
-    init(_ cipher: CipherState, at now: Instant) {
+    package init(_ cipher: CipherState, at now: Instant) {
         self.cipher = cipher
         self.keyedAt = now
     }
 
     /// Appends one record whose content `fill` writes; nothing if it writes nothing and `kind` is for frames.
-    mutating func append(
+    package mutating func append(
         _ kind: RecordKind, to out: inout ByteBuffer, at now: Instant, content fill: (inout ByteBuffer) -> Void
     ) {
         if self.bytes >= Self.rekeyBytes || now - self.keyedAt >= Self.rekeyAfter {
@@ -66,8 +66,8 @@ struct RecordSealer: Sendable {
 }
 
 /// Opens records and puts the frames of both lanes together again.
-struct RecordOpener: Sendable {
-    enum Content: Sendable {
+package struct RecordOpener: Sendable {
+    package enum Content: Sendable {
         case frames([PeerFrame])
         case verdict(UInt8)
         case keepalive(isWanted: Bool)
@@ -79,10 +79,10 @@ struct RecordOpener: Sendable {
     private var control = FrameAssembler()
     private var bulk = FrameAssembler()
 
-    init(_ cipher: CipherState) { self.cipher = cipher }
+    package init(_ cipher: CipherState) { self.cipher = cipher }
 
     /// `record` is a whole ciphertext, and is decrypted in place.
-    mutating func open(_ record: UnsafeMutableRawBufferPointer) throws(StreamRefusal) -> Content {
+    package mutating func open(_ record: UnsafeMutableRawBufferPointer) throws(StreamRefusal) -> Content {
         guard record.count > CipherState.tagBytes, let base = record.baseAddress else { throw .malformed }
         let bytes = unsafe base.assumingMemoryBound(to: UInt8.self)
         guard unsafe self.cipher.open(bytes, count: record.count) else { throw .unauthentic }

@@ -73,7 +73,7 @@ final class StreamConnection: ChannelInboundHandler {
     }
 
     var isOpen: Bool { if case .open = self.phase { true } else { false } }
-    var remoteAddress: String { self.context?.remoteAddress?.description ?? "?" }
+    var remoteAddress: String { self.context?.remoteAddress.flatMap { Endpoint($0) }?.description ?? "?" }
 
     // MARK: channel
 

@@ -1,7 +1,7 @@
-internal import MeshCore
+package import MeshCore
 
 /// Why a stream was not opened, or was closed.
-enum StreamRefusal: String, Error, Hashable, Sendable, CaseIterable {
+package enum StreamRefusal: String, Error, Hashable, Sendable, CaseIterable {
     // What the other side is told, by the byte that says so.
     case unsupportedVersion, unknownKey, wrongMesh, busy, notAdmitted, duplicate, isSelf
     // What it is not told.
@@ -9,7 +9,7 @@ enum StreamRefusal: String, Error, Hashable, Sendable, CaseIterable {
     /// The other side's answer makes no sense.
     case badAnswer
 
-    var code: UInt8? {
+    package var code: UInt8? {
         switch self {
         case .unsupportedVersion: 1
         case .unknownKey: 2
@@ -36,17 +36,24 @@ enum StreamRefusal: String, Error, Hashable, Sendable, CaseIterable {
 }
 
 /// What both sides of a handshake know beforehand.
-struct StreamContext: Sendable {
+package struct StreamContext: Sendable {
     var identity: NodeIdentity
     var cluster: ClusterID
     var keys: MeshKeys
     var hello: Hello
+
+    package init(identity: NodeIdentity, cluster: ClusterID, keys: MeshKeys, hello: Hello) {
+        self.identity = identity
+        self.cluster = cluster
+        self.keys = keys
+        self.hello = hello
+    }
 }
 
 /// Somebody whose static key is proven, and the ciphers shared with them.
-struct SecuredPeer: Sendable {
-    var id: NodeID
-    var hello: Hello
+package struct SecuredPeer: Sendable {
+    package var id: NodeID
+    package var hello: Hello
     var send: CipherState
     var receive: CipherState
 
@@ -107,12 +114,12 @@ private struct Preface {
 }
 
 /// The side that connected. Packets in, packets out; `docs/protocol.md`, section 4.
-struct InitiatorHandshake: Sendable {
+package struct InitiatorHandshake: Sendable {
     private let context: StreamContext
     private let key: MeshKey
     private var noise: NoiseHandshake
 
-    init(_ context: StreamContext) {
+    package init(_ context: StreamContext) {
         self.context = context
         self.key = context.keys.primary
         self.noise = NoiseHandshake(
@@ -120,14 +127,14 @@ struct InitiatorHandshake: Sendable {
             prologue: Preface.prologue(self.key.id, context.cluster))
     }
 
-    mutating func first() throws(StreamRefusal) -> [UInt8] {
+    package mutating func first() throws(StreamRefusal) -> [UInt8] {
         let message = try noiseStep { () throws(NoiseError) in try self.noise.write(payload: []) }
         return Preface.seal(message, key: self.key, cluster: self.context.cluster)
     }
 
     /// The answer to the first packet: the third packet to send, and who answered. The peer is worth nothing until its
     /// verdict, the first record, has been opened: only that proves that it holds the key of the mesh.
-    mutating func second(_ packet: [UInt8]) throws(StreamRefusal) -> (reply: [UInt8], peer: SecuredPeer) {
+    package mutating func second(_ packet: [UInt8]) throws(StreamRefusal) -> (reply: [UInt8], peer: SecuredPeer) {
         guard let code = packet.first else { throw .malformed }
         guard code == 0 else { throw StreamRefusal(code: code) }
         let payload = try noiseStep { () throws(NoiseError) in try self.noise.read(Array(packet.dropFirst())) }
@@ -139,15 +146,15 @@ struct InitiatorHandshake: Sendable {
 }
 
 /// The side that was connected to.
-struct ResponderHandshake: Sendable {
+package struct ResponderHandshake: Sendable {
     private let context: StreamContext
     private var noise: NoiseHandshake?
 
-    init(_ context: StreamContext) { self.context = context }
+    package init(_ context: StreamContext) { self.context = context }
 
     var hasBegun: Bool { self.noise != nil }
 
-    mutating func first(_ packet: [UInt8]) throws(StreamRefusal) -> [UInt8] {
+    package mutating func first(_ packet: [UInt8]) throws(StreamRefusal) -> [UInt8] {
         let (key, message) = try Preface.open(packet, keys: self.context.keys, cluster: self.context.cluster)
         var noise = NoiseHandshake(
             role: .responder, identity: self.context.identity, preShared: key.stream,
@@ -158,7 +165,7 @@ struct ResponderHandshake: Sendable {
         return [0] + reply
     }
 
-    mutating func third(_ packet: [UInt8]) throws(StreamRefusal) -> SecuredPeer {
+    package mutating func third(_ packet: [UInt8]) throws(StreamRefusal) -> SecuredPeer {
         guard var noise = self.noise else { throw .handshakeFailed }
         let payload = try noiseStep { () throws(NoiseError) in try noise.read(packet) }
         return try SecuredPeer(noise, payload: payload, own: self.context.hello)

@@ -44,6 +44,18 @@ final class Streams: StreamOwner {
     private static let redialMax = Duration.seconds(30)
     private static let unauthenticatedMax = 128
 
+    /// A peer whose stream broke: whether its process is gone is told by how its host answers the next connection.
+    private struct Lost {
+        var boot: Boot
+        var attempts = 0
+        let until: Instant
+    }
+
+    /// A dying process closes its streams before its listener, whose backlog may take a connection once more and then
+    /// drop it. So a dial that neither succeeds nor is refused is repeated, well within the time of a probe.
+    private static let lostRedials: [TimeAmount] = [.milliseconds(50), .milliseconds(100), .milliseconds(150)]
+    private static let lostFor = Duration.seconds(10)
+
     private struct Redial {
         var attempts = 0
         var notBefore: Instant
@@ -66,6 +78,7 @@ final class Streams: StreamOwner {
     private var completions: [ObjectIdentifier: (Result<NodeID, DialFailure>) -> Void] = [:]
     private var kept: Set<NodeID> = []
     private var redials: [NodeID: Redial] = [:]
+    private var lost: [NodeID: Lost] = [:]
     private var accepts = TokenBucket(perSecond: 100, burst: 200)
     private var isClosing = false
 
@@ -92,7 +105,7 @@ final class Streams: StreamOwner {
     func accept(from address: SocketAddress?) -> StreamConnection? {
         let now = Instant.now()
         guard !self.isClosing, self.pending.count < Self.unauthenticatedMax, self.accepts.take(at: now) else {
-            self.refusals.count(.stream(.busy), at: now, address?.description ?? "?")
+            self.refusals.count(.stream(.busy), at: now, address.flatMap { Endpoint($0) }?.description ?? "?")
             return nil
         }
         let connection = StreamConnection(isInitiator: false, owner: self)
@@ -120,18 +133,18 @@ final class Streams: StreamOwner {
         self.dial(node, at: endpoint)
     }
 
-    private func dial(_ node: NodeID, at endpoint: Endpoint, lost: Boot? = nil) {
+    private func dial(_ node: NodeID, at endpoint: Endpoint) {
         guard !self.isClosing, node != self.context.identity.id, self.open[node] == nil,
             self.dialling.insert(node).inserted
         else { return }
         self.connect(to: endpoint) { result in
             self.dialling.remove(node)
-            self.dialled(node, result, lost: lost)
+            self.dialled(node, result)
         }
     }
 
-    /// `lost`: the boot whose stream broke just before.
-    private func dialled(_ node: NodeID, _ result: Result<NodeID, DialFailure>, lost: Boot?) {
+    private func dialled(_ node: NodeID, _ result: Result<NodeID, DialFailure>) {
+        guard !self.isClosing else { return }
         if case .success(node) = result {
             self.redials[node] = nil
             return
@@ -141,8 +154,8 @@ final class Streams: StreamOwner {
         // The other side has, or is about to have, a stream of its own making to us: the frames wait for it.
         case .failure(.refused(.duplicate)): return
         case .failure(.connectionRefused):
-            if let lost { self.events.closed(node, lost, true) }
-        case .failure: break
+            if let lost = self.lost.removeValue(forKey: node) { self.events.closed(node, lost.boot, true) }
+        case .failure: self.redialLost(node)
         case .success(let found):
             self.logger.info("another node answers there", metadata: ["expected": "\(node)", "found": "\(found)"])
         }
@@ -207,6 +220,7 @@ final class Streams: StreamOwner {
         guard let (id, hello) = connection.peer else { return }
         let previous = self.open.updateValue(connection, forKey: id)
         self.redials[id] = nil
+        self.lost[id] = nil
         previous?.closeOnPurpose()
         self.events.opened(id, hello.boot, hello.endpoint)
         self.complete(ObjectIdentifier(connection), .success(id))
@@ -227,7 +241,8 @@ final class Streams: StreamOwner {
 
     func ended(_ connection: StreamConnection, because end: StreamEnd) {
         let key = ObjectIdentifier(connection)
-        if case .refused(let refusal) = end, !connection.isInitiator || connection.isOpen {
+        // Two honest nodes that connect to each other at once are nothing to warn of.
+        if case .refused(let refusal) = end, !connection.isInitiator || connection.isOpen, refusal != .duplicate {
             self.refusals.count(.stream(refusal), at: .now(), connection.remoteAddress)
         }
         self.complete(key, .failure(Self.failure(end)))
@@ -246,8 +261,18 @@ final class Streams: StreamOwner {
     /// Tells of the break at once, then connects again: a host that refuses tells that the process is gone.
     private func lost(_ id: NodeID, _ hello: Hello) {
         self.logger.info("a stream broke", metadata: ["peer": "\(id)", "address": "\(hello.endpoint)"])
+        self.lost[id] = Lost(boot: hello.boot, until: .now() + Self.lostFor)
         self.events.closed(id, hello.boot, false)
-        self.dial(id, at: self.directory.endpoint(of: id) ?? hello.endpoint, lost: hello.boot)
+        self.dial(id, at: self.directory.endpoint(of: id) ?? hello.endpoint)
+    }
+
+    private func redialLost(_ id: NodeID) {
+        guard let lost = self.lost[id], lost.attempts < Self.lostRedials.count else { return }
+        self.lost[id]?.attempts += 1
+        self.loop.assumeIsolated().scheduleTask(in: Self.lostRedials[lost.attempts]) {
+            guard self.lost[id]?.boot == lost.boot, let endpoint = self.directory.endpoint(of: id) else { return }
+            self.dial(id, at: endpoint)
+        }
     }
 
     private func discard(_ node: NodeID) {
@@ -287,6 +312,7 @@ final class Streams: StreamOwner {
         where self.open[node] == nil && now >= self.redials[node]?.notBefore ?? now {
             self.flush(node, at: nil)
         }
+        self.lost = self.lost.filter { now < $0.value.until }
         self.redials = self.redials.filter { self.kept.contains($0.key) || now < $0.value.notBefore }
     }
 
@@ -300,19 +326,19 @@ final class Streams: StreamOwner {
 }
 
 /// Admits a burst, then a steady rate.
-struct TokenBucket: Sendable {
+package struct TokenBucket: Sendable {
     private let perSecond: Double
     private let burst: Double
     private var tokens: Double
     private var filledAt: Instant?
 
-    init(perSecond: Double, burst: Double) {
+    package init(perSecond: Double, burst: Double) {
         self.perSecond = perSecond
         self.burst = burst
         self.tokens = burst
     }
 
-    mutating func take(at now: Instant) -> Bool {
+    package mutating func take(at now: Instant) -> Bool {
         let elapsed = self.filledAt.map { (now - $0).inSeconds } ?? 0
         self.filledAt = now
         self.tokens = min(self.burst, self.tokens + max(0, elapsed) * self.perSecond)

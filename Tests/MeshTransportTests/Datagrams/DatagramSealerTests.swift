@@ -1,7 +1,6 @@
 import MeshCore
+import MeshTransport
 import Testing
-
-@testable import MeshTransport
 
 @Suite("sealed datagrams")
 struct DatagramSealerTests {

@@ -1,7 +1,6 @@
 import MeshCore
+import MeshTransport
 import Testing
-
-@testable import MeshTransport
 
 /// A node under fire: whatever comes, it is counted, and the mesh goes on.
 @Suite("hostile bytes", .timeLimit(.minutes(3)))

@@ -115,8 +115,9 @@ struct MeshNetworkTests {
             for node in nodes.dropLast() where await self.state(of: nodes[2], at: node) != .dead { return false }
             return true
         }
-        let why = await nodes[0].network.why(nodes[2].id)
-        #expect(why.contains { $0.to == .dead || $0.to == .suspect })
+        var causes: [MemberChange.Cause] = []
+        for node in nodes.dropLast() { causes += await node.network.why(nodes[2].id).map(\.cause) }
+        #expect(causes.contains(.hardEvidence))
         let again = try await TestNode.start(
             self.mesh, name: "again", port: port, identity: identity, epoch: 2)
         again.network.rejoin(await nodes[0].network.members().map(\.description))

@@ -1,8 +1,7 @@
 import Logging
 import MeshCore
+import MeshTransport
 import Testing
-
-@testable import MeshTransport
 
 @Suite("refusals")
 struct RefusalsTests {

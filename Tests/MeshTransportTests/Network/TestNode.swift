@@ -1,8 +1,7 @@
 import Logging
 import MeshCore
+import MeshTransport
 import Synchronization
-
-@testable import MeshTransport
 
 /// A real node on loopback: sockets, gossip, streams. Closed when `body` ends.
 final class TestNode: Sendable {

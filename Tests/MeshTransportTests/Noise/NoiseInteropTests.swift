@@ -1,7 +1,6 @@
 import MeshCore
+import MeshTransport
 import Testing
-
-@testable import MeshTransport
 
 @Suite("Noise against another implementation", .serialized)
 struct NoiseInteropTests {

@@ -1,8 +1,7 @@
 import MeshCore
+import MeshTransport
 import NIOCore
 import Testing
-
-@testable import MeshTransport
 
 @Suite("records and frames of a stream")
 struct RecordTests {
