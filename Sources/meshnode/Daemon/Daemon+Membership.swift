@@ -15,12 +15,14 @@ extension Daemon {
     func enterMesh() async throws {
         let seeds = self.configuration.join.map(HostAndPort.init)
         let remembered = try self.rememberedMembers()
+        self.state.remember(remembered)
         if !remembered.isEmpty { self.network.rejoin(remembered) }
         if !seeds.isEmpty, self.mesh.plan == .join {
             try await self.network.join(seeds: seeds)
         } else if !remembered.isEmpty {
             await self.untilJoined(within: Self.rejoinGrace)
         }
+        await self.rememberMembersNow()
         self.state.enter(.ready)
         self.logger.info(
             "in the mesh",
@@ -88,17 +90,28 @@ extension Daemon {
             ])
     }
 
-    /// At once, since a node can die young, and then at most once a second.
+    /// At once, since a node can die young; then not more often than a large mesh makes reasonable.
     private func rememberMembers(whenever changed: AsyncStream<Void>) async {
         for await _ in changed {
-            let members = await self.network.members().filter { $0.state != .left }.map(\.description)
+            let count = await self.rememberMembersNow()
             // After the network has stopped there is nothing to learn, and nothing to overwrite.
-            guard !members.isEmpty else { return }
-            do { try self.folder.remember(members: MembersFile.encode(members)) } catch {
-                self.logger.warning("cannot remember the members", metadata: ["error": "\(error)"])
-            }
-            try? await Task.sleep(for: Self.coalescing)
+            guard count > 0 else { return }
+            try? await Task.sleep(for: min(.seconds(5), .milliseconds(100 + count)))
         }
+    }
+
+    /// Writes who is in the mesh, and who was when this node last knew: during a partition the other half is not met,
+    /// and a node that forgot it would never look for it again. Returns how many members there are.
+    @discardableResult
+    private func rememberMembersNow() async -> Int {
+        let members = await self.network.members()
+        guard !members.isEmpty else { return 0 }
+        let known = members.filter { $0.state != .left }.map(\.description)
+        let unmet = self.state.unmet(besides: members.map(\.description.id))
+        do { try self.folder.remember(members: MembersFile.encode(known + unmet)) } catch {
+            self.logger.warning("cannot remember the members", metadata: ["error": "\(error)"])
+        }
+        return members.count
     }
 
     /// Tells the mesh what this node can do and how much it has to do, when that changed.

@@ -1,8 +1,11 @@
+internal import MeshCore
 internal import MeshRuntime
 internal import Synchronization
 
 /// What the daemon's parts tell each other: the phase, warnings, subscribers of events, and the wish to leave.
 final class NodeState: Sendable {
+    /// Members of the last boot that are carried on until they are met.
+    static let unmetMax = 1024
     /// Subscribers of events; each has a queue of its own.
     static let subscribersMax = 256
     /// Events a slow subscriber may lag behind before it loses the oldest.
@@ -13,6 +16,8 @@ final class NodeState: Sendable {
         var http: String?
         var isAskedToLeave = false
         var warnings: [String] = []
+        /// Members of the last boot that this one has not met.
+        var unmet: [MemberDescription] = []
         var subscribers: [UInt64: AsyncStream<NodeEvent>.Continuation] = [:]
         var nextSubscriber: UInt64 = 0
     }
@@ -51,6 +56,21 @@ final class NodeState: Sendable {
         }
         if isFirst { self.leaveRequested.yield(reason) }
         return isFirst
+    }
+
+    // MARK: remembered members
+
+    func remember(_ members: [MemberDescription]) {
+        self.contents.withLock { $0.unmet = Array(members.prefix(Self.unmetMax)) }
+    }
+
+    /// Whoever was met is not among them any more.
+    func unmet(besides met: [NodeID]) -> [MemberDescription] {
+        let met = Set(met)
+        return self.contents.withLock { contents in
+            contents.unmet.removeAll { met.contains($0.id) }
+            return contents.unmet
+        }
     }
 
     // MARK: events
