@@ -274,7 +274,11 @@ extension MeshNetwork {
         ) { channel in
             // Before the streams exist, and when there are too many unknown ones, the door is shut.
             guard let connection = streamsBox.value?.accept(from: channel.remoteAddress) else { throw ChannelError.eof }
-            try channel.pipeline.syncOperations.addHandler(connection)
+            do { try channel.pipeline.syncOperations.addHandler(connection) } catch {
+                // Gone before it was looked at: nobody else would take it off the list of the unknown.
+                connection.close(.broken)
+                throw error
+            }
         }
         do {
             let addresses = Addresses(bound: binding.bound, advertised: try await self.advertised(binding))
