@@ -109,6 +109,56 @@ class Membership(MeshCase):
         beta.wait_ready(30)
         self.mesh.wait_members(2)
 
+    def test_a_stopped_process_is_missed_and_welcome_when_it_goes_on(self):
+        alpha = self.mesh.create("alpha", "--profile", "local")
+        beta = self.mesh.join("beta", "--profile", "local")
+        gamma = self.mesh.join("gamma", "--profile", "local")
+        self.mesh.wait_members(3)
+        boot = gamma.status()["node"]["boot_epoch"]
+        gamma.process.send_signal(signal.SIGSTOP)
+        for node in (alpha, beta):
+            node.wait_until("gamma is dead", lambda node=node: node.state_of("gamma") == "dead", 30)
+        gamma.process.send_signal(signal.SIGCONT)
+        self.mesh.wait_members(3)
+        self.assertEqual(gamma.status()["node"]["boot_epoch"], boot)
+        reply = gamma.request("POST", "/v1/call/meshnode/echo/x", "1")
+        self.assertEqual(reply.status, 200, reply.body)
+
+    def test_a_mesh_over_ipv6(self):
+        alpha = self.mesh.node("alpha")
+        alpha.start("--bind", "[::1]:0")
+        self.mesh.token_file.write_text(self.succeed(alpha.command("token")).stdout)
+        self.assertTrue(alpha.address.startswith("[::1]:"), alpha.address)
+        beta = self.mesh.node("beta")
+        beta.start("--bind", "[::1]:0", "--join", alpha.address, "--token-file", self.mesh.token_file)
+        self.mesh.wait_members(2)
+        reply = beta.request("POST", "/v1/call/meshnode/echo/x", "1")
+        self.assertEqual(reply.status, 200, reply.body)
+
+    def test_a_seed_by_name_after_one_that_is_down(self):
+        alpha = self.mesh.create("alpha")
+        port = alpha.address.rsplit(":", 1)[1]
+        beta = self.mesh.node("beta")
+        beta.start("--join", f"127.0.0.1:1,localhost:{port}", "--token-file", self.mesh.token_file)
+        self.mesh.wait_members(2)
+
+    def test_messages_go_on_while_a_node_dies(self):
+        alpha = self.mesh.create("alpha")
+        self.mesh.join("beta")
+        gamma = self.mesh.join("gamma")
+        self.mesh.wait_members(3)
+        gamma.kill()
+        # Whoever owned a path, it has an owner again seconds later, and every answer until then is honest.
+        for number in range(30):
+            echo = lambda: alpha.request("POST", f"/v1/call/meshnode/echo/{number}", str(number))
+
+            def answered():
+                reply = echo()
+                self.assertIn(reply.status, (200, 503, 504), reply.body)
+                return reply.status == 200
+
+            alpha.wait_until(f"/meshnode/echo/{number} answers", answered, 20)
+
     def test_user_events_reach_every_member(self):
         alpha, beta = self.mesh.create("alpha"), self.mesh.join("beta")
         self.mesh.wait_members(2)

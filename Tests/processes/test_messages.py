@@ -195,6 +195,15 @@ class Messages(MeshCase):
         self.assertEqual((reply.status, reply.json["error"]["code"]), (504, "deadline_exceeded"), reply.body)
         self.assertNotEqual(reply.json["error"]["accepted"], "no")
 
+    def test_an_acknowledged_message_outlives_the_patience_of_its_sender(self):
+        alpha = self.with_noter()[0]
+        self.assertEqual(alpha.request("POST", "/v1/send/note/busy", '"hang"').status, 202)
+        sent = self.succeed(alpha.command("send", "/note/busy", "--data", '"after"', "--timeout", "1s"))
+        # The first message holds the actor for two seconds, which is longer than the sender of the second would wait.
+        alpha.wait_until(
+            "the second message is processed",
+            lambda: sent.stdout.strip() in {identifier for _, identifier, _ in self.notes()}, 20)
+
     def test_exit_statuses_of_the_cli(self):
         alpha = self.mesh.create("alpha")
         ok = self.succeed(alpha.command("call", "/meshnode/echo/x", "--data", '{"a":1}'))

@@ -34,6 +34,14 @@ class Refusals(MeshCase):
         self.refuse(result, 1, "token")
         self.assertEqual(alpha.status()["mesh"]["members"]["alive"], 1)
 
+    def test_a_folder_that_belongs_to_another_mesh(self):
+        alpha = self.mesh.create("alpha")
+        other = self.mesh.node("other").start()
+        other.stop()
+        result = self.refused_start(
+            "--join", alpha.address, "--token-file", self.mesh.token_file, data=other.data)
+        self.refuse(result, 1, "another mesh")
+
     def test_a_missing_token_file(self):
         missing = self.mesh.folder / "missing"
         self.refuse(self.refused_start("--join", "127.0.0.1:1", "--token-file", missing), 2, str(missing))
