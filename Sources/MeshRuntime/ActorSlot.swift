@@ -41,8 +41,9 @@ struct ActorSlot: Sendable {
     var pausedUntil: Instant?
     /// Times the first message was given to a handler that crashed.
     var attempts = 0
-    /// Why the handler could not be started.
+    /// Why the handler could not be started, and how often in a row.
     var failure: String?
+    var failures = 0
     var processed: UInt64 = 0
     /// Turns whose commits are not on disk yet.
     var unsyncedTurns = 0

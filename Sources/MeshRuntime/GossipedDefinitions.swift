@@ -38,7 +38,7 @@ final class GossipedDefinitions: DefinitionRegistry {
         self.observer.withLock { $0 }?(name, change)
     }
 
-    func load() async throws {
+    func recover() async throws {
         var entries: [AppliedDefinition] = []
         try await self.storage.read(StorageRange(.node, prefix: Self.keyPrefix)) { entry in
             var reader = WireReader(entry.value.raw)

@@ -33,6 +33,8 @@ extension LocalActors {
         }
         // Without a definition there is nobody to wake: messages wait until one is applied again.
         guard state.phase == .open, let isWorker = try? self.target(of: path).isWorker else { return nil }
+        // Who pauses takes no place from others; the end of the pause comes here again.
+        if let until = state.slots[path]?.pausedUntil, until > MonotonicClock.now { return nil }
         guard state.places.take(isWorker: isWorker) else {
             state.slots[path]?.activation = .waitsForPlace
             state.places.wait(path, isWorker: isWorker)
@@ -123,7 +125,7 @@ extension LocalActors {
     func sweep(at now: Instant) -> Instant? {
         var woken: [CheckedContinuation<Void, Never>?] = []
         let next = self.state.withLock { state -> Instant? in
-            while let path = state.pauses.popDue(at: now) { woken.append(state.slots[path]?.sleeper.take()) }
+            while let path = state.pauses.popDue(at: now) { woken.append(self.schedule(path, &state)) }
             while let path = state.idle.popDue(at: now) {
                 state.slots[path]?.isInIdleQueue = false
                 guard let since = state.slots[path]?.idleSince else { continue }

@@ -20,7 +20,6 @@ extension LocalActors {
     /// Runs the activation of a path from its beginning to its end; the place is taken already.
     func live(_ path: ActorPath) async {
         var hasState = true
-        var failures = 0
         var end = End.crashed
         while end == .crashed {
             if case .stop = await self.nextStep(of: path, turns: 0) { break }
@@ -28,14 +27,12 @@ extension LocalActors {
             do {
                 var actorState = try await self.loadState(of: path)
                 try await self.withHandler(of: target, path: path) { handler in
-                    failures = 0
                     self.started(path)
                     end = await self.runTurns(of: path, handler: handler, state: &actorState)
                 }
                 hasState = !actorState.isEmpty
             } catch {
-                failures += 1
-                self.failed(path, because: error, failures: failures)
+                self.failed(path, because: error)
             }
         }
         self.ended(path, hasState: hasState)
@@ -50,7 +47,7 @@ extension LocalActors {
             case .stop: return .stopped
             case .refill(let sequence):
                 do { try await self.refill(path, from: sequence) } catch {
-                    self.failed(path, because: error, failures: 1)
+                    self.failed(path, because: error)
                     return .crashed
                 }
             case .run(let message, let isDurable):
@@ -112,17 +109,15 @@ extension LocalActors {
     private func step(of path: ActorPath, turns: Int, _ state: inout State) -> Step? {
         while true {
             guard let slot = state.slots[path] else { return .stop }
+            let pause = slot.pausedUntil.map { $0 > MonotonicClock.now } ?? false
             let makesPlace =
-                (slot.mailbox.isEmpty || turns >= Self.turnsPerPlace)
+                (slot.mailbox.isEmpty || pause || turns >= Self.turnsPerPlace)
                 && state.places.someoneWaits(forWorker: slot.running?.isWorker ?? false)
             if slot.isStopping || makesPlace || state.phase != .open {
                 // Whoever comes next reads from disk what this one wrote.
                 return slot.unsyncedTurns == 0 || state.phase == .closed ? .stop : nil
             }
-            if let until = slot.pausedUntil {
-                guard until <= MonotonicClock.now else { return nil }
-                state.slots[path]?.pausedUntil = nil
-            }
+            if pause { return nil }
             guard slot.unsyncedTurns < self.configuration.unsyncedTurnsMax else { return nil }
             let message: Message
             let isDurable: Bool
@@ -172,70 +167,11 @@ extension LocalActors {
         }
     }
 
-    private func started(_ path: ActorPath) { self.state.withLock { $0.slots[path]?.failure = nil } }
-
-    /// The messages stay and it is tried again; whoever waits for a reply learns now that it will take long.
-    private func failed(_ path: ActorPath, because error: any Error, failures: Int) {
-        let (reason, hint) = (error as? HandlerStartError).map { ($0.message, $0.hint) } ?? ("\(error)", "")
-        let delay = self.configuration.backoff(afterFailures: failures)
-        self.logger.warning(
-            "an actor cannot run; its messages wait",
-            metadata: ["path": "\(path)", "reason": "\(reason)", "hint": "\(hint)", "retry_after": "\(delay)"])
-        let waiters = self.state.withLock { state -> [(MessageID, [ReplyTo])] in
-            guard let slot = state.slots[path] else { return [] }
-            state.slots[path]?.failure = reason
-            self.pause(path, for: delay, &state)
-            return slot.mailbox.inMemory.compactMap { message in
-                state.waiters.removeValue(forKey: message.id).map { (message.id, $0) }
-            }
+    private func started(_ path: ActorPath) {
+        self.state.withLock { state in
+            state.slots[path]?.failure = nil
+            state.slots[path]?.failures = 0
         }
-        let told = MeshError(
-            .handlerFailed, "\(path) cannot run: \(reason)",
-            hint: hint.isEmpty ? "the message waits and is tried again" : hint, accepted: .yes)
-        for (id, waiters) in waiters {
-            for waiter in waiters { self.answer(waiter, .outcome(id, .failed(told))) }
-        }
-    }
-
-    private func pause(_ path: ActorPath, for delay: Duration, _ state: inout State) {
-        let due = MonotonicClock.now + delay
-        state.slots[path]?.pausedUntil = due
-        state.pauses.add(path, due: due)
-        self.alarm.ring(by: due)
-    }
-
-    private func crashed(_ message: Message, of path: ActorPath, isDurable: Bool, reason: String) {
-        // Handlers are taken down at the end of the node: that is nobody's fault.
-        guard !Task.isCancelled else { return }
-        let attempts = self.state.withLock { state -> Int in
-            guard isDurable, let before = state.slots[path]?.attempts else { return self.configuration.attemptsMax }
-            state.slots[path]?.attempts = before + 1
-            if before + 1 < self.configuration.attemptsMax {
-                self.pause(path, for: self.configuration.backoff(afterFailures: before + 1), &state)
-            }
-            return before + 1
-        }
-        let metadata: Logger.Metadata = [
-            "path": "\(path)", "message": "\(message.id)", "attempt": "\(attempts)", "reason": "\(reason)",
-        ]
-        if attempts < self.configuration.attemptsMax {
-            self.metrics.redelivered.increment()
-            self.logger.warning("a handler crashed; its message is delivered again", metadata: metadata)
-            return
-        }
-        var batch = StorageBatch()
-        var error = MeshError(.handlerFailed, "the handler of \(path) failed: \(reason)", accepted: .yes)
-        if isDurable {
-            self.logger.error("a message crashed its handler too often; it is a dead letter now", metadata: metadata)
-            self.metrics.deadLetters.increment()
-            error.hint = "it was tried \(attempts) times and is a dead letter now"
-            let letter = DeadLetter(
-                path: path, message: message, reason: reason, wallClock: self.configuration.wallClock())
-            batch.put(.deadLetters, MailboxKeys.id(message.id), letter.encoded())
-        } else {
-            self.logger.warning("a handler crashed on an ephemeral message, which is gone", metadata: metadata)
-        }
-        self.consume(message, of: path, isDurable: isDurable, outcome: .failed(error), &batch)
     }
 
     /// Reads the next messages back from disk.

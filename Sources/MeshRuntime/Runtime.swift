@@ -4,8 +4,8 @@ internal import Synchronization
 
 /// Virtual actors on this node, and the way of a message to an actor on any node.
 ///
-/// Order of use: `init`, `load`, `attach`, then `run` for as long as the node lives; `shutdown` ends `run`. What arrives
-/// before `load` has ended is refused as unavailable.
+/// Order of use: `init`, `recover`, `attach`, then `run` for as long as the node lives; `shutdown` ends `run`. What arrives
+/// before `recover` has ended is refused as unavailable.
 package final class Runtime: Sendable {
     let directory: any MemberDirectory
     let ownership: any PathOwnership
@@ -56,9 +56,9 @@ package final class Runtime: Sendable {
     }
 
     /// Reads from storage which definitions there are and which messages wait.
-    package func load() async throws {
-        try await self.definitionTable.load()
-        try await self.actors.load()
+    package func recover() async throws {
+        try await self.definitionTable.recover()
+        try await self.actors.recover()
     }
 
     /// From now on other members can be reached.

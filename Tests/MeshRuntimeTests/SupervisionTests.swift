@@ -150,6 +150,30 @@ private var impatient: RuntimeConfiguration {
         }
     }
 
+    @Test("actors that cannot run do not keep others from running") func failingCrowd() async throws {
+        var configuration = RuntimeConfiguration()
+        configuration.workersMax = 2
+        configuration.backoff = .seconds(5) ... .seconds(5)
+        try await withNode(
+            handlers: ScriptedHandlers(start: { path throws(HandlerStartError) in
+                if path != work { throw HandlerStartError("broken") }
+            }), configuration: configuration
+        ) { node in
+            let runtime = node.runtime
+            _ = try await runtime.apply([definition("work", "/work/{key}")])
+            for key in 0..<6 { _ = try await runtime.send(.init(path: path("/work/broken\(key)"), body: [])) }
+            try await eventually("two have failed") {
+                try await runtime.actors(prefix: "/work/").actors.count { $0.state == "failed" } >= 2
+            }
+            #expect(try await runtime.call(.init(path: work, body: [7])).body == [7])
+            // One after the other they all had their try, and none was lost.
+            try await eventually("all have failed") {
+                try await runtime.actors(prefix: "/work/broken").actors.count { $0.state == "failed" } == 6
+            }
+            #expect(runtime.load.depth == 6)
+        }
+    }
+
     @Test("a busy actor does not keep its place for ever when others wait") func fairness() async throws {
         var configuration = RuntimeConfiguration()
         configuration.workersMax = 1

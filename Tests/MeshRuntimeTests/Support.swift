@@ -143,7 +143,7 @@ final class TestNode: Sendable {
             configuration: configuration, logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }),
             definitionChanged: definitionChanged)
         self.runtime = runtime
-        try await runtime.load()
+        try await runtime.recover()
         mesh.join(self.id, runtime)
         runtime.attach(TestNetwork(hub: mesh, local: self.id))
         self.task = Task { await runtime.run() }

@@ -81,7 +81,7 @@ struct Daemon: Sendable {
 
     private func serve(_ metrics: PrometheusRegistry) async throws {
         let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint)
-        try await self.runtime.load()
+        try await self.runtime.recover()
         self.runtime.attach(self.network)
         let addresses = try await self.network.start(handler: self.runtime)
         let gateway = try self.gateway(metrics, addresses)
