@@ -157,20 +157,21 @@ package struct HTTPGateway: Sendable {
 
 /// Collects the addresses of several listeners and tells them once, when all are there.
 private final class BoundAddresses: Sendable {
-    private let addresses: Mutex<[HTTPGateway.Address?]>
+    private let addresses = Mutex<[Int: HTTPGateway.Address]>([:])
+    private let count: Int
     private let onBound: @Sendable ([HTTPGateway.Address]) -> Void
 
     init(count: Int, _ onBound: @escaping @Sendable ([HTTPGateway.Address]) -> Void) {
-        self.addresses = Mutex(Array(repeating: nil, count: count))
+        self.count = count
         self.onBound = onBound
     }
 
     func add(_ address: HTTPGateway.Address, at index: Int) {
-        let all = self.addresses.withLock { addresses in
+        let bound = self.addresses.withLock { addresses in
             addresses[index] = address
-            return addresses.compactMap { $0 }
+            return addresses
         }
-        if all.count == self.addresses.withLock({ $0.count }) { self.onBound(all) }
+        if bound.count == self.count { self.onBound((0..<self.count).compactMap { bound[$0] }) }
     }
 }
 

@@ -36,7 +36,7 @@ struct RequestHandler: Sendable {
         case .events: return try self.events(request)
         case .leave:
             await self.control.leave()
-            return .json(["state": "left"])
+            return .json(["state": "leaving"], status: .accepted)
         }
     }
 

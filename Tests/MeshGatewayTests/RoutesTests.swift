@@ -151,7 +151,8 @@ struct RoutesTests {
     func leave() async throws {
         try await GatewayFixture.run { gateway async throws in
             let answer = try await gateway.request("POST", "/v1/leave")
-            #expect(answer.status == 200)
+            #expect(answer.status == 202)
+            #expect(answer.body == #"{"state":"leaving"}"#)
             #expect(gateway.node.with { $0.hasLeft })
         }
     }

@@ -105,14 +105,32 @@ struct LeaveCommand: FolderCommand {
     static let configuration = CommandConfiguration(
         commandName: "leave", abstract: "Make the node leave the mesh and end its daemon.")
 
+    private static let patience = Duration.seconds(60)
+
     @OptionGroup var client: ClientOptions
     @OptionGroup var folder: FolderOptions
 
     func run() async throws {
         try await self.withNode { node in
-            let answer = try await node.request("POST", "/v1/leave", timeout: .seconds(60))
-            if self.isJSON { return self.printAnswer(answer.body) }
+            _ = try await node.request("POST", "/v1/leave")
+            try await self.waitForEnd(of: node)
+            if self.isJSON { return try printJSON(["state": "left"]) }
             printLine("left the mesh")
         }
+    }
+
+    /// The daemon lets turns in flight end and tells the members before it goes.
+    private func waitForEnd(of node: NodeClient) async throws {
+        let deadline = ContinuousClock.now + Self.patience
+        while ContinuousClock.now < deadline {
+            do { _ = try await node.request("GET", "/healthz") } catch let failure as CommandFailure {
+                guard failure.status != .unreachable else { return }
+                throw failure
+            }
+            try await Task.sleep(for: .milliseconds(100))
+        }
+        throw CommandFailure(
+            "the node is leaving, and still runs after \(Self.patience)", hint: "its log tells what it waits for",
+            status: .timedOut)
     }
 }

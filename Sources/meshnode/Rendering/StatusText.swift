@@ -8,13 +8,14 @@ package enum StatusText {
         let counts = mesh.members
         let health = Style(state: mesh.health).applied(to: printable(mesh.health), color: color)
         let state = Style(state: node.state).applied(to: printable(node.state), color: color)
-        let meshName = mesh.name.isEmpty ? String(mesh.id.prefix(8)) : "\(mesh.name) (\(mesh.id.prefix(8)))"
+        let short = mesh.id.prefix(8)
+        let meshName = ["", "mesh-\(short)"].contains(mesh.name) ? "\(short)" : "\(mesh.name) (\(short))"
         var lines = [
             "mesh \(printable(meshName)) is \(health): \(counts.alive) alive, \(counts.suspect) suspect, "
                 + "\(counts.dead) dead, \(counts.left) left",
             "node \(printable(node.name)) (\(node.id.prefix(8))) is \(state), up "
-                + "\(Human.duration(seconds: node.uptime_s)), mesh \(printable(node.address)), "
-                + "http \(printable(node.http ?? "none"))",
+                + "\(Human.duration(seconds: node.uptime_s)), at \(printable(node.address)), "
+                + "API at \(printable(node.http ?? "its socket only"))",
         ]
         if node.local_health > 0 {
             let text = "local health \(node.local_health) of 7: late itself, this node waits longer before it accuses"

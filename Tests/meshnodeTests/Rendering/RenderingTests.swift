@@ -34,7 +34,7 @@ struct RenderingTests {
         #expect(lines.count == 3 + 1 + 1 + 20)
         #expect(lines.allSatisfy { $0.count <= 120 }, "\(lines.map(\.count).max() ?? 0)")
         #expect(lines[0] == "mesh demo (c0ffee00) is degraded: 19 alive, 1 suspect, 0 dead, 0 left")
-        #expect(lines[1].contains("is ready, up 1h2m, mesh 192.168.100.100:40000, http 127.0.0.1:7950"))
+        #expect(lines[1].contains("is ready, up 1h2m, at 192.168.100.100:40000, API at 127.0.0.1:7950"))
         #expect(lines[2].hasPrefix("local health 2 of 7"))
         for title in [
             "NAME", "ID", "ADDRESS", "STATE", "SINCE", "INC", "RTT", "ZONE", "VERSION", "ACTORS", "DEPTH", "CAPAB",
