@@ -183,6 +183,33 @@ private final class Seen: Sendable {
         }
     }
 
+    @Test("damage in the database is refused at the start, or stops one actor and no other") func damage() async throws
+    {
+        try await withFolder { folder in
+            let mesh = TestMesh()
+            var node = try await TestNode(1, in: mesh, folder: folder)
+            // A mailbox that promises messages which are not there.
+            var batch = StorageBatch()
+            let lost = path("/meshnode/echo/lost")
+            batch.put(.mailboxes, MailboxKeys.mailbox(lost), MailboxRecord(head: 3, next: 5).encoded())
+            await node.storage.commit(batch)
+            await node.stop()
+            node = try await TestNode(1, in: mesh, folder: folder)
+            try await eventually("it has failed") {
+                try await node.runtime.actors(prefix: "/meshnode/echo/").actors.map(\.state) == ["failed"]
+            }
+            let reply = try await node.runtime.call(.init(path: path("/meshnode/echo/other"), body: [1]))
+            #expect(reply.body == [1])
+            batch = StorageBatch()
+            batch.put(.mailboxes, MailboxKeys.mailbox(lost), [1, 2, 3])
+            await node.storage.commit(batch)
+            await node.stop()
+            await #expect {
+                try await TestNode(1, in: mesh, folder: folder)
+            } throws: { ($0 as? StorageError)?.code == .corrupt }
+        }
+    }
+
     @Test("a node that shuts down refuses messages and finishes the turn in flight") func shutdown() async throws {
         try await withFolder { folder in
             let gate = Gate()

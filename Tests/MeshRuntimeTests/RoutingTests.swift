@@ -217,6 +217,53 @@ private func withThree(
         }
     }
 
+    @Test("every frame with any byte changed or cut off is survived") func damaged() async throws {
+        try await withThree { mesh, nodes in
+            let runtime = nodes[0].runtime
+            _ = try await runtime.call(.init(path: path("/work/a"), body: [1], sender: "s", idempotencyKey: "k"))
+            _ = await code { _ = try await runtime.send(.init(path: path("/work/b"), body: [], timeout: .seconds(9))) }
+            _ = try await runtime.actors(prefix: "/work")
+            try await runtime.delete(definition: "work")
+            _ = try await runtime.apply([definition("work", "/work/{key}")])
+            let frames = mesh.delivered
+            #expect(Set(frames.map(\.kind)) == [.definitions, .message, .reply, .query, .answer])
+            for frame in frames {
+                for index in frame.body.indices {
+                    var damaged = frame
+                    damaged.body[index] ^= 0x41
+                    nodes[2].runtime.received(damaged, from: nodes[1].id)
+                    damaged.body = Array(frame.body.prefix(index))
+                    nodes[2].runtime.received(damaged, from: nodes[1].id)
+                }
+            }
+            let reply = try await nodes[0].runtime.call(.init(path: path("/meshnode/echo/a"), body: [5]))
+            #expect(reply.body == [5])
+        }
+    }
+
+    @Test("an answer counts only if it comes from the node that was asked") func stranger() async throws {
+        let gate = Gate()
+        try await withThree(
+            handlers: ScriptedHandlers { message, _ in
+                await gate.pass()
+                return message.body
+            }
+        ) { mesh, nodes in
+            let runtime = nodes[0].runtime
+            // The answer to an earlier call, as a pattern for a forged one.
+            nodes[0].ownership.fix(path("/meshnode/echo/a"), at: nodes[2].id)
+            _ = try await runtime.call(.init(path: path("/meshnode/echo/a"), body: [66]))
+            let pattern = try #require(mesh.delivered.last { $0.kind == .reply })
+            async let reply = runtime.call(.init(path: path("/work/a"), body: [1]))
+            try await eventually("the message arrived") { nodes[2].runtime.load.depth == 1 }
+            let request = try #require(mesh.delivered.last { $0.kind == .message })
+            runtime.received(
+                PeerFrame(kind: .reply, correlation: request.correlation, body: pattern.body), from: nodes[1].id)
+            gate.open()
+            #expect(try await reply.body == [1])
+        }
+    }
+
     @Test("a cancelled call ends at once") func cancelled() async throws {
         let gate = Gate()
         try await withThree(

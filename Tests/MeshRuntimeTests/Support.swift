@@ -13,12 +13,13 @@ final class TestMesh: Sendable {
         var handlers: [NodeID: any PeerHandler] = [:]
         var members: [NodeID] = []
         var cut: Set<[NodeID]> = []
-        var delivered: [PeerFrame.Kind: Int] = [:]
+        var delivered: [PeerFrame] = []
     }
     private let state = Mutex(State())
 
     var members: [NodeID] { self.state.withLock { $0.members } }
-    func delivered(_ kind: PeerFrame.Kind) -> Int { self.state.withLock { $0.delivered[kind] ?? 0 } }
+    /// Every frame that arrived somewhere.
+    var delivered: [PeerFrame] { self.state.withLock { $0.delivered } }
 
     func join(_ node: NodeID, _ handler: any PeerHandler) {
         self.state.withLock { state in
@@ -51,7 +52,7 @@ final class TestMesh: Sendable {
         let handler = self.state.withLock { state -> (any PeerHandler)?? in
             guard let handler = state.handlers[to] else { return .some(nil) }
             if state.cut.contains([from, to].sorted()) { return nil }
-            for frame in frames { state.delivered[frame.kind, default: 0] += 1 }
+            state.delivered += frames
             return handler
         }
         switch handler {
