@@ -21,7 +21,7 @@ struct Digest: Equatable, Sendable {
     }
 
     /// Adds one version of a dynamic field of a live member, or takes it out again.
-    mutating func toggle(_ field: CapabilityField, of id: NodeID) {
+    mutating func toggle(_ field: FieldList.Field, of id: NodeID) {
         let identity = mix(id.high, id.low)
         self.buckets[Int(identity >> 56)] ^= mix(identity, mix(field.keyHash, UInt64(field.version)))
     }

@@ -1,10 +1,9 @@
-/// What a node keeps only of members to whom something happened: history, round trips, dynamic fields.
+/// What a node keeps only of members to whom something happened: history and round trips.
 struct MemberDetails: Sendable {
     static let changesMax = 16
 
     private(set) var changes: [MemberChange] = []
     var roundTrips = RecentRoundTrips()
-    var fields: [CapabilityField] = []
     /// Who said that the member is dead.
     var accuser: NodeID?
 

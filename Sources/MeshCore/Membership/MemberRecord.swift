@@ -33,7 +33,9 @@ struct MemberRecord: Sendable {
     var sent: UInt64
     var window = ReplayWindow()
     /// Name, zone, version and tags as they came: told on unchanged, decoded only for people.
-    var labels = LabelStore.Place()
+    var labels = ByteStore.Place()
+    /// Dynamic fields of this boot.
+    var fields = ByteStore.Place()
 
     var isLive: Bool { self.state == .alive || self.state == .suspect }
 

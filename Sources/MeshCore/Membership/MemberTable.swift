@@ -8,7 +8,7 @@ struct MemberTable: Sendable {
     private static let empty = UInt32.max
 
     private var records: [MemberRecord] = []
-    private var labelStore = LabelStore()
+    private var store = ByteStore()
     private var vacant: [UInt32] = []
     private var slots: [UInt32]
     private var mask: Int
@@ -44,23 +44,38 @@ struct MemberTable: Sendable {
     /// Whether an index names a member; a removed one's index waits for its next use.
     func isUsed(_ index: Int) -> Bool { !self.records[index].flags.contains(.vacant) }
 
-    func labels(of index: Int) -> ArraySlice<UInt8> { self.labelStore[self.records[index].labels] }
+    func labels(of index: Int) -> ArraySlice<UInt8> { self.store[self.records[index].labels] }
 
     mutating func setLabels(of index: Int, to labels: [UInt8]) {
-        self.labelStore.drop(self.records[index].labels)
-        self.records[index].labels = self.labelStore.add(labels)
-        guard self.labelStore.isWasteful else { return }
-        var compact = LabelStore()
+        self.store.replace(&self.records[index].labels, with: labels)
+        self.compact()
+    }
+
+    func fields(of index: Int) -> FieldList { FieldList(bytes: self.store[self.records[index].fields]) }
+
+    mutating func setFields(of index: Int, to fields: [UInt8]) {
+        self.store.replace(&self.records[index].fields, with: fields)
+        self.compact()
+    }
+
+    mutating func setFieldBytes(_ value: UInt32, at offset: Int, of index: Int) {
+        self.store.set(value, at: offset, in: self.records[index].fields)
+    }
+
+    private mutating func compact() {
+        guard self.store.isWasteful else { return }
+        var compact = ByteStore()
         for index in self.records.indices where self.isUsed(index) {
-            self.records[index].labels = compact.add(self.labels(of: index))
+            self.records[index].labels = compact.add(self.store[self.records[index].labels])
+            self.records[index].fields = compact.add(self.store[self.records[index].fields])
         }
-        self.labelStore = compact
+        self.store = compact
     }
 
     /// Takes in a member that is not there yet.
     mutating func insert(_ record: MemberRecord, labels: [UInt8]) -> Int {
         var record = record
-        record.labels = self.labelStore.add(labels)
+        record.labels = self.store.add(labels)
         if 2 * (self.count + 1) > self.slots.count { self.grow() }
         let index: Int
         if let free = self.vacant.popLast() {
@@ -88,7 +103,8 @@ struct MemberTable: Sendable {
             next = (next + 1) & self.mask
         }
         self.slots[hole] = Self.empty
-        self.labelStore.drop(self.records[index].labels)
+        self.store.drop(self.records[index].labels)
+        self.store.drop(self.records[index].fields)
         self.records[index].state = .left
         self.records[index].flags = .vacant
         self.records[index].rumor = 0

@@ -24,69 +24,74 @@ extension Membership {
     /// Replaces this node's dynamic fields; each that changed gets its next version and is told. The caller has
     /// validated them.
     mutating func advertise(_ labels: [Label], at now: Instant) {
-        var fields = self.details[0]?.fields ?? []
-        for place in fields.indices where fields[place].value != nil {
-            if !labels.contains(where: { $0.key == fields[place].key }) { self.set(&fields, place, nil, at: now) }
+        for field in self.table.fields(of: 0) where field.value != nil {
+            let key = field.decoded.key
+            if !labels.contains(where: { $0.key == key }) { self.advertise(key, nil, at: field.place, now: now) }
         }
         for label in labels.sorted() {
-            if let place = fields.firstIndex(where: { $0.key == label.key }) {
-                if fields[place].value != label.value { self.set(&fields, place, label.value, at: now) }
-            } else if fields.count < CapabilityField.fieldsMax {
-                fields.append(CapabilityField(key: label.key, value: nil, version: 0))
-                self.set(&fields, fields.count - 1, label.value, at: now)
-            } else if let place = self.withdrawnLongest(fields) {
-                self.digest.toggle(fields[place], of: self.local.id)
-                fields[place] = CapabilityField(key: label.key, value: nil, version: 0)
-                self.set(&fields, place, label.value, at: now)
+            if let (place, value) = self.ownField(label.key) {
+                if value != label.value { self.advertise(label.key, label.value, at: place, now: now) }
+            } else if let place = self.table.placeForField(of: 0) {
+                self.advertise(label.key, label.value, at: place, now: now)
             }
         }
-        self.details[0, default: MemberDetails()].fields = fields
     }
 
-    private mutating func set(_ fields: inout [CapabilityField], _ place: Int, _ value: String?, at now: Instant) {
-        if fields[place].version > 0 { self.digest.toggle(fields[place], of: self.local.id) }
-        fields[place].value = value
+    private func ownField(_ key: String) -> (place: Int, value: String?)? {
+        self.table.fields(of: 0).field(of: key).map { ($0.place, $0.decoded.value) }
+    }
+
+    private mutating func advertise(_ key: String, _ value: String?, at place: Int, now: Instant) {
         self.capabilityVersion += 1
-        fields[place].version = self.capabilityVersion
-        self.digest.toggle(fields[place], of: self.local.id)
-        self.spread(&fields[place], of: 0, at: place, now: now)
+        self.set(CapabilityField(key: key, value: value, version: self.capabilityVersion), at: place, of: 0, now: now)
     }
 
-    private mutating func spread(_ field: inout CapabilityField, of index: Int, at place: Int, now: Instant) {
+    /// Puts a field in its place and tells it.
+    private mutating func set(_ field: CapabilityField, at place: Int, of index: Int, now: Instant) {
+        self.toggleField(at: place, of: index)
+        self.table.setField(field, at: place, of: index)
+        self.toggleField(at: place, of: index)
         self.hasNews(at: now)
-        field.rumor = self.rumors.add(
+        let stamp = self.rumors.add(
             .capability, index: index, field: place, size: field.byteCount, toldAlready: self.toldAlready)
+        self.table.setFieldRumor(stamp, at: place, of: index)
     }
 
-    /// Makes room for another field; every node chooses the same.
-    private func withdrawnLongest(_ fields: [CapabilityField]) -> Int? {
-        fields.indices.filter { fields[$0].value == nil }.min { fields[$0].version < fields[$1].version }
-    }
-
-    /// One field of another member; the owner's version decides.
-    mutating func merge(_ message: CapabilityMessage, at now: Instant, into effects: inout Effects) {
-        guard let index = self.table.find(message.owner), index != 0, message.field.version > 0,
-            message.epoch == self.table[index].boot.epoch, self.table[index].isLive
-        else { return }
-        var fields = self.details[index]?.fields ?? []
-        var field = message.field
-        let place: Int
-        if let known = fields.firstIndex(where: { $0.key == field.key }) {
-            guard field.version > fields[known].version else { return }
-            self.digest.toggle(fields[known], of: message.owner)
-            place = known
-        } else if fields.count < CapabilityField.fieldsMax {
-            place = fields.count
-            fields.append(field)
-        } else {
-            guard let withdrawn = self.withdrawnLongest(fields) else { return effects.refuse(.malformed) }
-            self.digest.toggle(fields[withdrawn], of: message.owner)
-            place = withdrawn
+    /// One field of another member; the owner's version decides. Returns which field the sender knows at least as
+    /// well as this node did.
+    mutating func receiveCapability(
+        _ reader: inout WireReader, at now: Instant, into effects: inout Effects
+    ) throws(WireError) -> (index: Int, place: Int)? {
+        let header = try reader.capabilityHeader()
+        let key = try reader.capabilityKey()
+        guard let index = self.table.find(header.owner), header.version > 0,
+            header.epoch == self.table[index].boot.epoch, self.table[index].isLive
+        else {
+            try reader.skipCapability()
+            return nil
         }
-        self.digest.toggle(field, of: message.owner)
-        self.spread(&field, of: index, at: place, now: now)
-        fields[place] = field
-        self.details[index, default: MemberDetails()].fields = fields
-        effects.list.append(.advertised(message.owner))
+        let known = self.table.locateField(key, of: index)
+        if index == 0 || header.version <= known?.version ?? 0 {
+            try reader.skipCapability()
+            return known.flatMap { header.version == $0.version ? (index, $0.place) : nil }
+        }
+        let field = try reader.capability(header, key: key)
+        guard let place = known?.place ?? self.table.placeForField(of: index) else {
+            effects.refuse(.malformed)
+            return nil
+        }
+        self.set(field, at: place, of: index, now: now)
+        effects.list.append(.advertised(header.owner))
+        return (index, place)
+    }
+
+    private mutating func toggleField(at place: Int, of index: Int) {
+        guard let field = self.table.fields(of: index)[place] else { return }
+        self.digest.toggle(field, of: self.table[index].id)
+    }
+
+    /// Takes all fields of a member out of the digest, or puts them in again.
+    mutating func toggleFields(of index: Int) {
+        for field in self.table.fields(of: index) { self.digest.toggle(field, of: self.table[index].id) }
     }
 }

@@ -137,16 +137,16 @@ extension Membership {
     }
 
     private func byteCount(of index: Int) -> Int {
-        let fields = self.details[index]?.fields ?? []
+        let fields = self.table.fields(of: index)
         return AliveMessage.byteCountBeforeLabels + self.table[index].labels.count + Claim.byteCountMax
-            + fields.reduce(0) { $0 + $1.byteCount }
+            + fields.bytes.count + fields.count * CapabilityField.messageBytesBefore
     }
 
     private func write(everythingOf index: Int, into writer: inout WireWriter) {
         if self.table[index].isLive { writer.write(alive: index, of: self.table) }
         if let claim = self.accusation(of: index) { writer.write(claim) }
         guard self.table[index].isLive else { return }
-        for field in self.details[index]?.fields ?? [] {
+        for field in self.table.fields(of: index) {
             writer.write(field, of: self.table[index].id, epoch: self.table[index].boot.epoch)
         }
     }
@@ -197,11 +197,9 @@ extension Membership {
             }
             self.merge(claim, cause: .merged, at: now, into: &effects)
         case .capability:
-            let message = try reader.capability()
-            if let index = self.table.find(message.owner), message.epoch == self.table[index].boot.epoch {
-                comparison.note(message.field, of: index)
+            if let (index, place) = try self.receiveCapability(&reader, at: now, into: &effects) {
+                comparison.agreed(field: place, of: index)
             }
-            self.merge(message, at: now, into: &effects)
         case .event:
             try self.receiveEvent(&reader, at: now, into: &effects)
         default:
@@ -226,8 +224,8 @@ extension Membership {
             let isKnown = comparison.isAgreed(index)
             // The dead are told only to those who believe otherwise.
             let isBelief = !isKnown && (self.table[index].isLive || comparison.isMentioned(index))
-            let fields = self.table[index].isLive ? self.details[index]?.fields ?? [] : []
-            guard isBelief || fields.contains(where: { comparison.isNewer($0, of: index) }) else { continue }
+            let fields = self.table[index].isLive ? Array(self.table.fields(of: index)) : []
+            guard isBelief || !fields.allSatisfy({ comparison.isAgreed($0, of: index) }) else { continue }
             if writer == nil {
                 start = effects.bytes.count
                 var opened = self.openFrame(&effects)
@@ -236,7 +234,7 @@ extension Membership {
             }
             if isBelief, self.table[index].isLive { writer?.write(alive: index, of: self.table) }
             if isBelief, let claim = self.accusation(of: index) { writer?.write(claim) }
-            for field in fields where comparison.isNewer(field, of: index) {
+            for field in fields where !comparison.isAgreed(field, of: index) {
                 writer?.write(field, of: self.table[index].id, epoch: self.table[index].boot.epoch)
             }
             if var full = writer, full.count - start > Self.deltaBytesMax {
@@ -252,13 +250,9 @@ extension Membership {
 
 /// What the sender of a delta knows at least as well as this node.
 struct DeltaComparison: Sendable {
-    private struct FieldKey: Hashable, Sendable {
-        var member: Int
-        var key: String
-    }
-
     private var flags: [UInt8]
-    private var versions: [FieldKey: UInt32] = [:]
+    /// A bit per field and member; empty until a field is mentioned.
+    private var fields: [UInt64] = []
 
     init(members: Int) { self.flags = Array(repeating: 0, count: members) }
 
@@ -267,13 +261,15 @@ struct DeltaComparison: Sendable {
     func isMentioned(_ index: Int) -> Bool { index < self.flags.count && self.flags[index] & 1 != 0 }
     func isAgreed(_ index: Int) -> Bool { index < self.flags.count && self.flags[index] & 2 != 0 }
 
-    mutating func note(_ field: CapabilityField, of index: Int) {
-        self.versions[FieldKey(member: index, key: field.key)] = field.version
+    mutating func agreed(field place: Int, of index: Int) {
+        while self.fields.count <= index {
+            self.fields.append(contentsOf: repeatElement(0, count: max(64, self.flags.count - self.fields.count)))
+        }
+        self.fields[index] |= 1 << UInt64(place)
     }
 
-    func isNewer(_ field: CapabilityField, of index: Int) -> Bool {
-        guard let version = self.versions[FieldKey(member: index, key: field.key)] else { return true }
-        return field.version > version
+    func isAgreed(_ field: FieldList.Field, of index: Int) -> Bool {
+        index < self.fields.count && self.fields[index] & (1 << UInt64(field.place)) != 0
     }
 
     private mutating func set(_ bits: UInt8, _ index: Int) {

@@ -38,7 +38,8 @@ extension Membership {
         _ header: PacketHeader, from endpoint: Endpoint, into effects: inout Effects
     ) -> Origin? {
         guard header.sender != self.local.id else {
-            effects.refuse(.clonedBoot)
+            // A node that was wiped hears of its old identity at its own address and so writes to itself.
+            effects.refuse(endpoint == self.local.endpoint ? .misdirected : .clonedBoot)
             return nil
         }
         let index = self.table.find(header.sender)
@@ -105,7 +106,7 @@ extension Membership {
             } else {
                 self.merge(claim, at: now, into: &effects)
             }
-        case .capability: self.merge(try reader.capability(), at: now, into: &effects)
+        case .capability: _ = try self.receiveCapability(&reader, at: now, into: &effects)
         case .event: try self.receiveEvent(&reader, at: now, into: &effects)
         default: throw WireError(.unknownKind, at: reader.offset - 1)
         }

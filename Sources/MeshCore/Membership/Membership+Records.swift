@@ -72,11 +72,9 @@ extension Membership {
     private mutating func forgetBoot(_ index: Int) {
         self.events.forget(index)
         self.table[index].roundTrip = 0
-        guard let fields = self.details[index]?.fields, !fields.isEmpty else { return }
-        if self.table[index].isLive {
-            for field in fields { self.digest.toggle(field, of: self.table[index].id) }
-        }
-        self.details[index]?.fields = []
+        guard !self.table.fields(of: index).isEmpty else { return }
+        if self.table[index].isLive { self.toggleFields(of: index) }
+        self.table.setFields(of: index, to: [])
     }
 
     /// What is said of a member by others, or by itself when it leaves.
@@ -138,7 +136,7 @@ extension Membership {
         if state != .suspect { self.suspicions[index] = nil }
         if state == .dead { self.details[index, default: MemberDetails()].accuser = accuser }
         if wasLive != self.table[index].isLive {
-            for field in self.details[index]?.fields ?? [] { self.digest.toggle(field, of: self.table[index].id) }
+            self.toggleFields(of: index)
             if wasLive { self.becameAbsent(index, at: now) } else { self.becameLive(index, at: now) }
         }
         if let cause {

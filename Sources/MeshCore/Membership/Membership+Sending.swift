@@ -96,10 +96,10 @@ extension Membership {
                 writer.write(alive: index, of: self.table)
             }
         case .capability:
-            let field = Int(rumor.field)
-            guard let fields = self.details[index]?.fields, field < fields.count, fields[field].rumor == rumor.stamp
-            else { return false }
-            writer.write(fields[field], of: self.table[index].id, epoch: self.table[index].boot.epoch)
+            guard let field = self.table.fields(of: index)[Int(rumor.field)], field.rumor == rumor.stamp else {
+                return false
+            }
+            writer.write(field, of: self.table[index].id, epoch: self.table[index].boot.epoch)
         case .event:
             return self.events.write(index, stamp: rumor.stamp, into: &writer)
         }
@@ -110,7 +110,7 @@ extension Membership {
         let index = Int(rumor.index)
         switch rumor.subject {
         case .member: self.table[index].rumor = 0
-        case .capability: self.details[index]?.fields[Int(rumor.field)].rumor = 0
+        case .capability: self.table.setFieldRumor(0, at: Int(rumor.field), of: index)
         case .event: self.events.retire(index)
         }
     }

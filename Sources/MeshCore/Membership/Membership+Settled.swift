@@ -6,7 +6,7 @@ extension Membership {
             let index = Int(rumor.index)
             switch rumor.subject {
             case .member: self.table[index].rumor = 0
-            case .capability: self.details[index]?.fields[Int(rumor.field)].rumor = 0
+            case .capability: self.table.setFieldRumor(0, at: Int(rumor.field), of: index)
             case .event: break
             }
         }

@@ -11,7 +11,7 @@ extension Membership {
 
     private func member(at index: Int) -> Member {
         let record = self.table[index]
-        let fields = self.details[index]?.fields ?? []
+        let fields = self.table.fields(of: index).map(\.decoded)
         return Member(
             description: self.table.description(of: index), state: record.state, incarnation: record.incarnation,
             since: record.since,

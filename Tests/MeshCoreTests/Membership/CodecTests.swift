@@ -69,10 +69,13 @@ struct CodecTests {
     @Test("capabilities survive their journey, withdrawn ones too", arguments: ["24GiB", "", nil])
     func capabilities(value: String?) throws {
         let field = CapabilityField(key: "gpu.memory.free", value: value, version: 9)
-        let message = CapabilityMessage(owner: Self.id, epoch: 4, field: field)
         try self.check(
-            message, { $0.write(field, of: Self.id, epoch: 4) },
-            { reader, _ throws(WireError) in try reader.capability() })
+            field, { $0.write(field, of: Self.id, epoch: 4) },
+            { reader, _ throws(WireError) in
+                let header = try reader.capabilityHeader()
+                let key = try reader.capabilityKey()
+                return try reader.capability(header, key: key)
+            })
     }
 
     @Test("events survive their journey, up to the largest", arguments: [0, 1, UserEvent.payloadBytesMax])
@@ -95,7 +98,10 @@ struct CodecTests {
         writer = WireWriter()
         let key = String(repeating: "k", count: CapabilityField.keyBytesMax + 1)
         writer.write(CapabilityField(key: key, value: "v", version: 1), of: Self.id, epoch: 1)
-        let keyCode = self.refusal(of: writer.bytes) { reader throws(WireError) in _ = try reader.capability() }
+        let keyCode = self.refusal(of: writer.bytes) { reader throws(WireError) in
+            _ = try reader.capabilityHeader()
+            _ = try reader.capabilityKey()
+        }
         #expect(keyCode == .tooLong)
 
         writer = WireWriter()

@@ -3,13 +3,13 @@ package struct CapabilityField: Hashable, Sendable {
     package static let keyBytesMax = 64
     package static let valueBytesMax = 255
     package static let fieldsMax = 64
+    /// A message before the field itself.
+    static let messageBytesBefore = 1 + 16 + 8
 
     package var key: String
     /// nil: the owner withdrew the field.
     package var value: String?
     package var version: UInt32
-    /// The stamp of the rumor that is told about it; 0 if none is.
-    var rumor: UInt32 = 0
 
     package init(key: String, value: String?, version: UInt32) {
         self.key = key
@@ -17,52 +17,73 @@ package struct CapabilityField: Hashable, Sendable {
         self.version = version
     }
 
-    package var byteCount: Int { 1 + 16 + 8 + 4 + 1 + self.key.utf8.count + 1 + 1 + (self.value?.utf8.count ?? 0) }
-
-    /// Equal on every node (FNV-1a).
-    package var keyHash: UInt64 {
-        self.key.utf8.reduce(0xCBF2_9CE4_8422_2325) { ($0 ^ UInt64($1)) &* 0x0000_0100_0000_01B3 }
+    var byteCount: Int {
+        Self.messageBytesBefore + 4 + 1 + self.key.utf8.count + 1 + 1 + (self.value?.utf8.count ?? 0)
     }
 }
 
-package struct CapabilityMessage: Hashable, Sendable {
+/// Whose field follows, and which version of it.
+package struct CapabilityHeader: Hashable, Sendable {
     package var owner: NodeID
     package var epoch: UInt64
-    package var field: CapabilityField
-
-    package init(owner: NodeID, epoch: UInt64, field: CapabilityField) {
-        self.owner = owner
-        self.epoch = epoch
-        self.field = field
-    }
+    package var version: UInt32
 }
 
 extension WireReader {
-    package mutating func capability() throws(WireError) -> CapabilityMessage {
-        let (owner, epoch, version) = (try self.nodeID(), try self.read(UInt64.self), try self.read(UInt32.self))
-        var place = self.offset
-        let key = try self.shortText()
-        guard key.utf8.count <= CapabilityField.keyBytesMax, !key.isEmpty else {
-            throw WireError(.tooLong, at: place)
-        }
-        place = self.offset
+    package mutating func capabilityHeader() throws(WireError) -> CapabilityHeader {
+        CapabilityHeader(owner: try self.nodeID(), epoch: try self.read(), version: try self.read())
+    }
+
+    @_lifetime(copy self)
+    package mutating func capabilityKey() throws(WireError) -> RawSpan {
+        let place = self.offset
+        let count = Int(try self.read(UInt8.self))
+        guard 1...CapabilityField.keyBytesMax ~= count else { throw WireError(.tooLong, at: place) }
+        return try self.span(count)
+    }
+
+    /// What follows the key of a field that is news.
+    package mutating func capability(
+        _ header: CapabilityHeader, key: RawSpan
+    ) throws(WireError) -> CapabilityField {
+        let place = self.offset
         let presence: UInt8 = try self.read()
-        guard presence <= 1 else { throw WireError(.invalidValue, at: place) }
         let value = try self.shortText()
-        guard presence == 1 || value.isEmpty else { throw WireError(.invalidValue, at: place) }
-        let field = CapabilityField(key: key, value: presence == 1 ? value : nil, version: version)
-        return CapabilityMessage(owner: owner, epoch: epoch, field: field)
+        guard presence <= 1, presence == 1 || value.isEmpty else { throw WireError(.invalidValue, at: place) }
+        let text = unsafe key.withUnsafeBytes { unsafe String(validating: $0, as: UTF8.self) }
+        guard let text else { throw WireError(.invalidText, at: place) }
+        return CapabilityField(key: text, value: presence == 1 ? value : nil, version: header.version)
+    }
+
+    /// What follows the key of a field that is known already: it is not copied.
+    mutating func skipCapability() throws(WireError) {
+        let place = self.offset
+        guard try self.read(UInt8.self) <= 1 else { throw WireError(.invalidValue, at: place) }
+        _ = try self.span(Int(try self.read(UInt8.self)))
     }
 }
 
 extension WireWriter {
     package mutating func write(_ field: CapabilityField, of owner: NodeID, epoch: UInt64) {
-        self.write(MessageKind.capability)
-        self.write(owner)
-        self.write(epoch)
+        self.write(capabilityOf: owner, epoch: epoch)
+        self.write(told: field)
+    }
+
+    mutating func write(_ field: FieldList.Field, of owner: NodeID, epoch: UInt64) {
+        self.write(capabilityOf: owner, epoch: epoch)
+        self.bytes.append(contentsOf: field.told)
+    }
+
+    mutating func write(told field: CapabilityField) {
         self.write(field.version)
         self.write(shortText: field.key)
         self.write(UInt8(field.value == nil ? 0 : 1))
         self.write(shortText: field.value ?? "")
+    }
+
+    private mutating func write(capabilityOf owner: NodeID, epoch: UInt64) {
+        self.write(MessageKind.capability)
+        self.write(owner)
+        self.write(epoch)
     }
 }
