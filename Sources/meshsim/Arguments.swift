@@ -104,6 +104,9 @@ struct ScenarioOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Processes killed for good, at random moments.", valueName: "count"))
     var crash = 0
 
+    @Option(help: ArgumentHelp("Dynamic fields that each member advertises.", valueName: "count"))
+    var capabilities = 2
+
     @Flag(name: .customLong("no-lifeguard"), help: "Plain SWIM: fixed timeouts, no local health.")
     var noLifeguard = false
 
@@ -121,6 +124,10 @@ struct ScenarioOptions: ParsableArguments {
         for (name, count) in [("--pause", self.pause), ("--crash", self.crash)]
         where count < 0 || count >= self.nodes {
             throw ValidationError("\(name) \(count): of \(self.nodes) members, 0 to \(self.nodes - 1) can be meant")
+        }
+        guard (0...Scenario.capabilitiesMax).contains(self.capabilities) else {
+            throw ValidationError(
+                "--capabilities \(self.capabilities): 0 to \(Scenario.capabilitiesMax) can be advertised")
         }
         let scenario = self.scenario(seed: self.seed)
         let shortest = Scenario.durationMin(self.profile, start: scenario.start)
@@ -149,6 +156,7 @@ struct ScenarioOptions: ParsableArguments {
         scenario.pausedMembers = self.pause
         scenario.partition = self.partition?.duration
         scenario.crashes = self.crash
+        scenario.capabilities = self.capabilities
         return scenario
     }
 }

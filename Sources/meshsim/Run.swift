@@ -125,6 +125,7 @@ extension Scenario {
         if self.pausedMembers > 0 { words.append("--pause \(self.pausedMembers)") }
         if let partition = self.partition { words.append("--partition \(partition / .seconds(1))") }
         if self.crashes > 0 { words.append("--crash \(self.crashes)") }
+        if self.capabilities != Scenario().capabilities { words.append("--capabilities \(self.capabilities)") }
         if !self.lifeguard { words.append("--no-lifeguard") }
         if !self.hardEvidence { words.append("--no-hard-evidence") }
         return words.joined(separator: " ")

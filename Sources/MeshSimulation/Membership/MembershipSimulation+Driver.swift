@@ -89,7 +89,6 @@ extension MembershipSimulation {
     /// costs less than one that has to be found and taken back.
     mutating func arm(_ host: Int) {
         guard let process = self.hosts[host].process else { return }
-        if case .lostWakes(host) = self.scenario.mutation, self.now > self.scenario.warmUntil { return }
         let due = max(self.now, self.hosts[host].clock.time(of: process.membership.nextWake))
         guard due < process.wakeAt else { return }
         process.wakeAt = due
@@ -166,10 +165,6 @@ extension MembershipSimulation {
         self.counters.datagramBytes += bytes.count
         self.checks.sent(datagramOf: bytes.count, by: host, at: self.now)
         guard let target = Host.index(of: endpoint, count: self.hosts.count) else { return }
-        switch self.scenario.mutation {
-        case .unreportedCut(let cut) where (cut == host || cut == target) && self.now > self.scenario.warmUntil: return
-        default: break
-        }
         let arrivals = self.network.arrivals(ofDatagramFrom: host, to: target)
         for delay in [arrivals.first, arrivals.second] {
             guard let delay else { continue }

@@ -98,8 +98,9 @@ extension MembershipSimulation {
     mutating func stopProcess(on host: Int) {
         guard let process = self.hosts[host].process else { return }
         self.trace.record(self.now.nanoseconds, UInt64(host), 11)
+        // The dead too: during a partition these are the other half, and without them a half that restarts stays alone.
         self.hosts[host].disk.remembered = process.membership.members
-            .filter { ($0.state == .alive || $0.state == .suspect) && $0.description.id != process.membership.local.id }
+            .filter { $0.state != .left && $0.description.id != process.membership.local.id }
             .map(\.description)
         self.hosts[host].process = nil
         for input in process.waiting { self.discard(input) }
@@ -181,7 +182,10 @@ extension MembershipSimulation {
     }
 
     private mutating func advertise(_ host: Int) {
-        self.step(
-            .advertise([Label("cpu.count", "16"), Label("gpu.memory.free", "\(self.random.below(80))GiB")]), on: host)
+        let names = ["gpu.memory.free", "load", "models.loaded", "queue.depth"]
+        let labels = (0..<self.scenario.capabilities).map { index in
+            Label(index < names.count ? names[index] : "field.\(index)", "\(self.random.below(80))GiB")
+        }
+        self.step(.advertise(labels), on: host)
     }
 }

@@ -56,6 +56,7 @@ package struct MembershipSimulation {
         self.narrative = Narrative(isOn: narrating)
         self.random = random
         for fault in plan.faults { self.queue.schedule(.fault(fault), at: fault.at) }
+        if case .unreportedCut(let host) = scenario.mutation { self.cutUnreported(host) }
         self.begin()
     }
 
@@ -80,6 +81,14 @@ package struct MembershipSimulation {
     package mutating func finish() -> RunReport {
         if self.checks.violation == nil { self.checkEnd() }
         return RunReport(self)
+    }
+
+    private mutating func cutUnreported(_ host: Int) {
+        let inside = HostSet([host], of: self.scenario.members)
+        let all = HostSet(0..<self.scenario.members, of: self.scenario.members)
+        let cuts = [Cut(fault: 0, from: inside, to: all), Cut(fault: 0, from: all, to: inside)]
+        let fault = Fault(at: self.scenario.warmUntil, action: .cut(cuts))
+        self.queue.schedule(.fault(fault), at: fault.at)
     }
 
     private mutating func begin() {

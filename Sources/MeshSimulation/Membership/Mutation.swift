@@ -2,7 +2,7 @@ internal import MeshCore
 
 /// A bug put in on purpose, to prove that the checks find it. For tests only; no command line reaches it.
 package enum Mutation: Hashable, Sendable {
-    /// The network drops every datagram to and from this host and tells nobody.
+    /// The network drops all that goes to and from this host, and the truth knows of no fault.
     case unreportedCut(Int)
     /// A host starts again without raising its boot epoch.
     case forgottenEpoch
@@ -12,10 +12,8 @@ package enum Mutation: Hashable, Sendable {
     case silentGossip
     /// Suspicions never end.
     case endlessSuspicion
-    /// Streams corrupt a byte of every frame; datagrams too.
+    /// The last byte of every datagram is inverted and another appended.
     case corruption
-    /// A host's driver forgets to call the member list when it asks to be woken.
-    case lostWakes(Int)
 
     func spoil(_ configuration: inout Membership.Configuration) {
         switch self {

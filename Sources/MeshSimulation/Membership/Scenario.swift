@@ -37,6 +37,7 @@ package struct Scenario: Sendable {
     /// Hosts that others join through.
     package static let seedHosts = 3
     package static let membersMax = 20_000
+    package static let capabilitiesMax = 16
 
     package var members = 32
     package var seed: UInt64 = 1
@@ -54,6 +55,8 @@ package struct Scenario: Sendable {
     package var partition: Duration?
     /// Processes killed for good.
     package var crashes = 0
+    /// Dynamic fields that each member advertises.
+    package var capabilities = 2
     package var mutation: Mutation?
 
     package init() {}
