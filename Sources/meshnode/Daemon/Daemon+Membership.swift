@@ -12,7 +12,8 @@ extension Daemon {
     private static let coalescing = Duration.seconds(1)
 
     /// Until this node is in the mesh. Without an answer a joining node tries for ever and a resuming one serves alone.
-    func enterMesh() async throws {
+    /// `onReady` is called once, when messages are taken.
+    func enterMesh(onReady: () -> Void) async throws {
         let seeds = self.configuration.join.map(HostAndPort.init)
         let remembered = try self.rememberedMembers()
         self.state.remember(remembered)
@@ -24,6 +25,7 @@ extension Daemon {
         }
         await self.rememberMembersNow()
         self.state.enter(.ready)
+        onReady()
         self.logger.info(
             "in the mesh",
             metadata: ["members": "\(self.network.placeable.count)", "mesh": "\(self.mesh.token.cluster)"])

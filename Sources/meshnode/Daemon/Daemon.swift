@@ -161,10 +161,11 @@ struct Daemon: Sendable {
         self.state.served(http: http)
         try self.folder.save(addresses: Addresses(addresses, http: http, socket: self.folder.apiSocket).json)
         if self.mesh.plan == .create { self.printInvitation(addresses.advertised) }
-        say(
-            "ready name=\(self.configuration.name) id=\(self.mesh.identity.id) mesh=\(addresses.advertised) "
-                + "http=\(http ?? "none") socket=\(self.folder.apiSocket)")
-        try await self.enterMesh()
+        try await self.enterMesh {
+            say(
+                "ready name=\(self.configuration.name) id=\(self.mesh.identity.id) mesh=\(addresses.advertised) "
+                    + "http=\(http ?? "none") socket=\(self.folder.apiSocket)")
+        }
         return .done
     }
 
