@@ -1,5 +1,5 @@
 /// `Sun, 06 Nov 1994 08:49:37 GMT` (RFC 9110, 5.6.7), for dates from 1970 on.
-func httpDate(secondsSince1970 seconds: Int) -> String {
+package func httpDate(secondsSince1970 seconds: Int) -> String {
     let (days, time) = seconds.quotientAndRemainder(dividingBy: 86_400)
     let weekday = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"][days % 7]
     // Days to civil date by eras of 400 years that begin in March (Hinnant, "chrono-Compatible Low-Level Date

@@ -22,37 +22,37 @@ package struct Setting: Sendable {
 
     /// In the order of `meshnode config`.
     package static let all: [Setting] = [
-        .init("data", "DIR", "Data folder; default /var/lib/meshnode as root, else ~/.local/share/meshnode.") {
+        .one("data", "DIR", "Data folder; default /var/lib/meshnode as root, else ~/.local/share/meshnode.") {
             $0.data = try folder($1)
         } show: {
             $0.data
         },
-        .init("name", "NAME", "Name of the node for people; default the name of the host.") {
+        .one("name", "NAME", "Name of the node for people; default the name of the host.") {
             $0.name = try word($1)
         } show: {
             $0.name
         },
-        .init("bind", "HOST:PORT", "UDP and TCP of the mesh; port 0 lets the system choose. Default 0.0.0.0:7946.") {
+        .one("bind", "HOST:PORT", "UDP and TCP of the mesh; port 0 lets the system choose. Default 0.0.0.0:7946.") {
             $0.bind = try HostPort(parsing: $1)
         } show: {
             $0.bind.description
         },
-        .init("advertise", "HOST[:PORT]", "What peers are told to reach this node; default the bound address.") {
+        .one("advertise", "HOST[:PORT]", "What peers are told to reach this node; default the bound address.") {
             $0.advertise = try HostPort(parsing: $1, defaultPort: 0)
         } show: {
             $0.advertise?.description ?? ""
         },
-        .init("http", "HOST:PORT|none", "HTTP API, besides the socket in the data folder. Default 127.0.0.1:7950.") {
+        .one("http", "HOST:PORT|none", "HTTP API, besides the socket in the data folder. Default 127.0.0.1:7950.") {
             $0.http = $1 == "none" ? nil : try HostPort(parsing: $1)
         } show: {
             $0.http?.description ?? "none"
         },
-        .init("profile", "lan|local|wan", "Timing of the failure detector. Default lan.") {
+        .one("profile", "lan|local|wan", "Timing of the failure detector. Default lan.") {
             $0.profile = try choice($1)
         } show: {
             $0.profile.rawValue
         },
-        .init("zone", "ZONE", "Failure domain, such as a rack or a data centre.") {
+        .one("zone", "ZONE", "Failure domain, such as a rack or a data centre.") {
             $0.zone = $1.isEmpty ? "" : try word($1)
         } show: {
             $0.zone
@@ -67,12 +67,12 @@ package struct Setting: Sendable {
         } show: {
             shown($0.capabilities)
         },
-        .init("log-format", "text|json", "Default text.") {
+        .one("log-format", "text|json", "Default text.") {
             $0.logFormat = try choice($1)
         } show: {
             $0.logFormat.rawValue
         },
-        .init("log-level", "LEVEL", "trace, debug, info, notice, warning, error or critical. Default info.") {
+        .one("log-level", "LEVEL", "trace, debug, info, notice, warning, error or critical. Default info.") {
             $0.logLevel = try choice($1)
         } show: {
             $0.logLevel.rawValue
@@ -82,16 +82,12 @@ package struct Setting: Sendable {
         } show: {
             $0.join.map(\.description).joined(separator: ",")
         },
-        .init("token-file", "FILE", "File with the join token; - reads it from standard input.") {
+        .one("token-file", "FILE", "File with the join token; - reads it from standard input.") {
             $0.tokenFile = $1
         } show: {
             $0.tokenFile ?? ""
         },
-        // Not in the file: configuration is copied, backed up and read by many; a token has a file of its own.
-        .init(
-            "token", key: nil, "TOKEN", "The join token. It shows in ps: prefer --token-file or MESHNODE_TOKEN.",
-            isSecret: true
-        ) {
+        .secret("token", "TOKEN", "The join token. It shows in ps: prefer --token-file or MESHNODE_TOKEN.") {
             $0.token = $1
         } show: {
             $0.token ?? ""
@@ -100,59 +96,44 @@ package struct Setting: Sendable {
 
     package static func named(_ name: String) -> Setting? { self.all.first { $0.name == name } }
 
-    private init(
-        _ name: String, _ placeholder: String, _ help: String,
-        assign: @escaping @Sendable (inout NodeConfiguration, String) throws -> Void,
-        show: @escaping @Sendable (NodeConfiguration) -> String
-    ) {
-        self.init(name, key: name, placeholder, help, isSecret: false, assign: assign, show: show)
-    }
+    private typealias Assign<Value> = @Sendable (inout NodeConfiguration, Value) throws -> Void
+    private typealias Show = @Sendable (NodeConfiguration) -> String
 
-    private init(
-        _ name: String, key: String?, _ placeholder: String, _ help: String, isSecret: Bool,
-        assign: @escaping @Sendable (inout NodeConfiguration, String) throws -> Void,
-        show: @escaping @Sendable (NodeConfiguration) -> String
-    ) {
-        self.name = name
-        self.key = key
-        self.placeholder = placeholder
-        self.help = help
-        self.isList = false
-        self.isSecret = isSecret
-        self.assign = { configuration, values in
-            guard values.count == 1, let value = values.first else {
-                throw InvalidValue("takes one value, not \(values.count)")
-            }
-            try assign(&configuration, value)
-        }
-        self.show = show
-    }
-
-    private init(
-        list name: String, key: String, _ placeholder: String, _ help: String,
-        assign: @escaping @Sendable (inout NodeConfiguration, [String]) throws -> Void,
-        show: @escaping @Sendable (NodeConfiguration) -> String
-    ) {
-        self.name = name
-        self.key = key
-        self.placeholder = placeholder
-        self.help = help
-        self.isList = true
-        self.isSecret = false
-        self.assign = assign
-        self.show = show
+    private static func one(
+        _ name: String, _ placeholder: String, _ help: String, assign: @escaping Assign<String>, show: @escaping Show
+    ) -> Setting {
+        Setting(
+            name: name, key: name, placeholder: placeholder, help: help, isList: false, isSecret: false,
+            assign: { configuration, values in try assign(&configuration, single(values)) }, show: show)
     }
 
     private static func list(
-        _ name: String, key: String, _ placeholder: String, _ help: String,
-        assign: @escaping @Sendable (inout NodeConfiguration, [String]) throws -> Void,
-        show: @escaping @Sendable (NodeConfiguration) -> String
+        _ name: String, key: String, _ placeholder: String, _ help: String, assign: @escaping Assign<[String]>,
+        show: @escaping Show
     ) -> Setting {
-        Setting(list: name, key: key, placeholder, help, assign: assign, show: show)
+        Setting(
+            name: name, key: key, placeholder: placeholder, help: help, isList: true, isSecret: false, assign: assign,
+            show: show)
+    }
+
+    /// Not in the file: configuration is copied, backed up and read by many; a secret has a file of its own.
+    private static func secret(
+        _ name: String, _ placeholder: String, _ help: String, assign: @escaping Assign<String>, show: @escaping Show
+    ) -> Setting {
+        Setting(
+            name: name, key: nil, placeholder: placeholder, help: help, isList: false, isSecret: true,
+            assign: { configuration, values in try assign(&configuration, single(values)) }, show: show)
     }
 }
 
 // MARK: parsers of values
+
+private func single(_ values: [String]) throws(InvalidValue) -> String {
+    guard values.count == 1, let value = values.first else {
+        throw InvalidValue("takes one value, not \(values.count)")
+    }
+    return value
+}
 
 private func folder(_ text: String) throws(InvalidValue) -> String {
     guard !text.isEmpty, !text.utf8.contains(0) else { throw InvalidValue("is not a folder") }

@@ -69,9 +69,10 @@ func warn(raw text: String) {
     _ = unsafe bytes.withUnsafeBytes { unsafe write(STDERR_FILENO, $0.baseAddress, $0.count) }
 }
 
+/// On one line, as the node answers.
 func printJSON(_ value: some Encodable) throws {
     let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes, .prettyPrinted]
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     printRaw(Array(try encoder.encode(value)) + [UInt8(ascii: "\n")])
 }
 
