@@ -29,9 +29,11 @@ extension Daemon {
         self.logger.info(
             "in the mesh",
             metadata: ["members": "\(self.network.placeable.count)", "mesh": "\(self.mesh.token.cluster)"])
-        // A seed that is given to a node that knows its mesh is one more acquaintance.
+        // A seed that is given to a node that knows its mesh is one more acquaintance, not a condition.
         if !seeds.isEmpty, self.mesh.plan == .resume, await !self.network.isJoined() {
-            try await self.network.join(seeds: seeds)
+            do { try await self.network.join(seeds: seeds) } catch let error as TransportError {
+                self.state.warn("\(error); take it out of --join, or check which mesh it belongs to")
+            }
         }
     }
 
