@@ -17,16 +17,21 @@ extension Membership {
         else { return try reader.skipEventBody() }
         let event = try reader.eventBody(of: header)
         self.events.note(event, from: index)
-        self.take(event, at: now, into: &effects)
+        if self.isQuiet {
+            // Raised before this node joined: noted, so that it does not come again, and told to nobody.
+            _ = self.events.keep(event, at: now)
+        } else {
+            self.take(event, at: now, into: &effects)
+        }
     }
 
     private mutating func take(_ event: UserEvent, at now: Instant, into effects: inout Effects) {
         effects.list.append(.event(event))
-        var writer = WireWriter()
-        writer.write(event)
         self.hasNews(at: now)
-        let slot = self.events.reserve()
-        self.events.keep(
-            writer.bytes, in: slot, stamp: self.rumors.add(.event, index: slot, size: writer.count))
+        let slot = self.events.keep(event, at: now)
+        self.events.setStamp(self.rumors.add(.event, index: slot, size: event.byteCount), of: slot)
     }
+
+    /// Events from then on are compared and repaired by exchanges, of which each node makes two in that time.
+    func eventsStart(at now: Instant) -> Instant { now + self.configuration.pushPullInterval * -2 }
 }

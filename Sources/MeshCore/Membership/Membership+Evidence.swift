@@ -17,7 +17,9 @@ extension Membership {
         if boot.epoch == known.epoch, boot.nonce != known.nonce { return effects.refuse(.clonedBoot) }
         self.showsLife(index, epoch: boot.epoch, at: now)
         // A newer boot, or one that was given up: both sides have something to tell.
-        if boot.epoch > known.epoch || self.table[index].state == .dead { self.exchange(with: id, into: &effects) }
+        if boot.epoch > known.epoch || self.table[index].state == .dead {
+            self.exchange(with: id, at: now, into: &effects)
+        }
     }
 
     /// A hint, never a verdict: probe now.

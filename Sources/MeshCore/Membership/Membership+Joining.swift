@@ -14,7 +14,7 @@ extension Membership {
     /// Tries remembered addresses, tries whether dead members are back, and forgets who has been away for long.
     mutating func contactTheAbsent(at now: Instant, into effects: inout Effects) {
         for member in self.takeRemembered(at: now) {
-            self.exchange(with: member.id, at: member.endpoint, into: &effects)
+            self.exchange(with: member.id, at: member.endpoint, now: now, into: &effects)
         }
         self.reap(at: now)
         self.contactDead(at: now, into: &effects)
@@ -99,7 +99,7 @@ extension Membership {
             self.ping(index, sequence: self.probes[place].sequence, into: &effects)
         }
         // The boot that this node knew is gone: fetch the word of the new one.
-        if origin.epoch > self.table[index].boot.epoch { self.exchange(with: origin.id, into: &effects) }
+        if origin.epoch > self.table[index].boot.epoch { self.exchange(with: origin.id, at: now, into: &effects) }
     }
 
     // MARK: Changing and leaving

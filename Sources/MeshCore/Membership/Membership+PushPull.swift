@@ -48,20 +48,21 @@ extension Membership {
     // MARK: Asking
 
     /// Who I am, and the digest of all I believe.
-    mutating func exchange(with id: NodeID, into effects: inout Effects) {
+    mutating func exchange(with id: NodeID, at now: Instant, into effects: inout Effects) {
         let index = self.table.find(id)
         guard index != 0, let endpoint = index.map({ self.table[$0].endpoint }) ?? self.strangers.endpoint(of: id)
         else { return }
-        self.exchange(with: id, at: endpoint, into: &effects)
+        self.exchange(with: id, at: endpoint, now: now, into: &effects)
     }
 
-    mutating func exchange(with id: NodeID, at endpoint: Endpoint, into effects: inout Effects) {
+    mutating func exchange(with id: NodeID, at endpoint: Endpoint, now: Instant, into effects: inout Effects) {
         guard self.phase == .active else { return }
         let start = effects.bytes.count
         var writer = self.openFrame(&effects)
         writer.write(MessageKind.exchange)
         writer.write(alive: 0, of: self.table)
         writer.write(self.digest)
+        writer.write(self.events.summary(since: self.eventsStart(at: now)))
         self.closeFrame(&writer, from: start, to: id, at: endpoint, into: &effects)
     }
 
@@ -73,7 +74,7 @@ extension Membership {
         self.exchangeAt = now + (isFirst ? self.random.within(interval) : interval)
         self.draw(1, besides: 0, orRecentlyDead: false, at: now)
         guard let partner = self.gossipTargets.first else { return }
-        self.exchange(with: self.table[Int(partner)].id, into: &effects)
+        self.exchange(with: self.table[Int(partner)].id, at: now, into: &effects)
     }
 
     // MARK: Answering
@@ -89,10 +90,11 @@ extension Membership {
         // Compared before the news is merged, so that the asker's own bucket differs and it learns what is held
         // against it.
         let differing = try reader.digestDifference(from: self.digest)
+        let hasEvents = try reader.read(UInt64.self) != self.events.summary(since: self.eventsStart(at: now))
         try self.merge(alive, labels: labels, from: origin, at: now, into: &effects)
         origin = self.origin(of: origin.id)
         guard origin.index != nil else { return effects.refuse(.unknownSender) }
-        self.tellDelta(of: differing, to: origin, into: &effects)
+        self.tellDelta(of: differing, withEvents: hasEvents, to: origin, at: now, into: &effects)
         self.noteJoined(at: now)
     }
 
@@ -100,7 +102,10 @@ extension Membership {
 
     /// All that is believed of the members in some buckets, in frames that each name their buckets, so that neither
     /// side keeps any state between frames.
-    private mutating func tellDelta(of buckets: BucketSet, to origin: Origin, into effects: inout Effects) {
+    private mutating func tellDelta(
+        of buckets: BucketSet, withEvents hasEvents: Bool, to origin: Origin, at now: Instant,
+        into effects: inout Effects
+    ) {
         var members: [(bucket: Int, index: Int)] = []
         for index in 0..<self.table.end where self.table.isUsed(index) {
             let bucket = Digest.bucket(of: self.table[index].id)
@@ -124,6 +129,7 @@ extension Membership {
             // Buckets in which nobody is known here go with the last frame: the other side tells what it has.
             if end == rest.endIndex {
                 header.buckets = pending
+                header.hasEvents = hasEvents
             } else {
                 pending.subtract(header.buckets)
             }
@@ -131,6 +137,7 @@ extension Membership {
             var writer = self.openFrame(&effects)
             writer.write(header)
             for member in rest[..<end] { self.write(everythingOf: member.index, into: &writer) }
+            if header.hasEvents { self.events.write(since: self.eventsStart(at: now), into: &writer) }
             self.closeFrame(&writer, from: start, to: origin.id, at: origin.endpoint, into: &effects)
             rest = rest[end...]
         } while !rest.isEmpty
@@ -167,7 +174,7 @@ extension Membership {
             try self.mergeBelief(&reader, &origin, &comparison, at: now, into: &effects)
         }
         if origin.index == nil { origin = self.origin(of: origin.id) }
-        if header.wantsAnswer { self.answerDelta(header.buckets, comparison, to: origin, into: &effects) }
+        if header.wantsAnswer { self.answerDelta(header, comparison, to: origin, at: now, into: &effects) }
     }
 
     /// As any news, but a verdict is taken over as an accusation: its subject shall have the chance to refute it.
@@ -215,12 +222,19 @@ extension Membership {
 
     /// Tells back what the other side does not know, or knows worse.
     private mutating func answerDelta(
-        _ buckets: BucketSet, _ comparison: DeltaComparison, to origin: Origin, into effects: inout Effects
+        _ header: DeltaHeader, _ comparison: DeltaComparison, to origin: Origin, at now: Instant,
+        into effects: inout Effects
     ) {
         var writer: WireWriter?
-        var start = 0
+        var start = effects.bytes.count
+        if header.hasEvents {
+            var opened = self.openFrame(&effects)
+            opened.write(DeltaHeader(buckets: BucketSet(), wantsAnswer: false))
+            self.events.write(since: self.eventsStart(at: now), into: &opened)
+            writer = opened
+        }
         for index in 0..<self.table.end where self.table.isUsed(index) {
-            guard buckets.contains(Digest.bucket(of: self.table[index].id)) else { continue }
+            guard header.buckets.contains(Digest.bucket(of: self.table[index].id)) else { continue }
             let isKnown = comparison.isAgreed(index)
             // The dead are told only to those who believe otherwise.
             let isBelief = !isKnown && (self.table[index].isLive || comparison.isMentioned(index))

@@ -65,7 +65,7 @@ extension Membership {
         self.evidence[index] = nil
         self.change(index, to: .alive, incarnation: alive.incarnation, cause: cause, at: now, into: &effects)
         // Back from the dead by its own word: each side has much to tell the other.
-        if before == .dead, origin.index == index { self.exchange(with: alive.id, into: &effects) }
+        if before == .dead, origin.index == index { self.exchange(with: alive.id, at: now, into: &effects) }
     }
 
     /// Dynamic fields and events belong to one boot.

@@ -111,7 +111,7 @@ extension Membership {
         switch rumor.subject {
         case .member: self.table[index].rumor = 0
         case .capability: self.table.setFieldRumor(0, at: Int(rumor.field), of: index)
-        case .event: self.events.retire(index)
+        case .event: self.events.setStamp(0, of: index)
         }
     }
 

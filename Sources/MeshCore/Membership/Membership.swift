@@ -189,7 +189,7 @@ package struct Membership: Sendable {
             self.streamOpened(id, boot: boot, endpoint: endpoint, at: now, into: &effects)
         case .streamClosed(let id, let boot, let refused):
             self.streamClosed(id, boot: boot, refused: refused, at: now, into: &effects)
-        case .exchange(let id): self.exchange(with: id, into: &effects)
+        case .exchange(let id): self.exchange(with: id, at: now, into: &effects)
         case .remember(let members): self.remember(members, at: now)
         case .advertise(let labels): self.advertise(labels, at: now)
         case .retag(let tags): self.retag(tags, at: now, into: &effects)

@@ -63,7 +63,7 @@ struct MalformedTests {
         var refused = 0
         for delivery in Self.recorded.prefix(60) {
             let whole = self.bytes(of: delivery)
-            for count in stride(from: 0, to: min(whole.count, 400), by: 1) {
+            for count in stride(from: 0, to: min(whole.count, 200), by: 1) {
                 mesh.refusals.removeAll()
                 self.deliver(Array(whole.prefix(count)), as: delivery, to: &mesh)
                 refused += mesh.refusals.isEmpty ? 0 : 1

@@ -3,6 +3,8 @@ struct DeltaHeader: Equatable, Sendable {
     var buckets: BucketSet
     /// The receiver shall send back what it knows better.
     var wantsAnswer: Bool
+    /// The two sides have not heard the same events: both send their recent ones.
+    var hasEvents = false
 }
 
 extension WireReader {
@@ -18,12 +20,13 @@ extension WireReader {
     mutating func deltaHeader() throws(WireError) -> DeltaHeader {
         let place = self.offset
         let flags: UInt8 = try self.read()
-        guard flags <= 1 else { throw WireError(.invalidValue, at: place) }
+        guard flags <= 3 else { throw WireError(.invalidValue, at: place) }
         let words = (
             try self.read(UInt64.self), try self.read(UInt64.self), try self.read(UInt64.self),
             try self.read(UInt64.self)
         )
-        return DeltaHeader(buckets: BucketSet(words: words), wantsAnswer: flags == 1)
+        return DeltaHeader(
+            buckets: BucketSet(words: words), wantsAnswer: flags & 1 != 0, hasEvents: flags & 2 != 0)
     }
 }
 
@@ -34,7 +37,7 @@ extension WireWriter {
 
     mutating func write(_ delta: DeltaHeader) {
         self.write(MessageKind.delta)
-        self.write(UInt8(delta.wantsAnswer ? 1 : 0))
+        self.write(UInt8((delta.wantsAnswer ? 1 : 0) | (delta.hasEvents ? 2 : 0)))
         self.write(delta.buckets.words.0)
         self.write(delta.buckets.words.1)
         self.write(delta.buckets.words.2)
