@@ -15,8 +15,8 @@ struct Packet: ParsableCommand {
             """)
 
     @Option(help: "Members of the mesh.") var members = 20
-    @Option(help: "Rounds; each is measured for itself.") var rounds = 21
-    @Option(help: "Packets per round.") var packets = 300
+    @Option(help: "Rounds; each is measured for itself.") var rounds = 501
+    @Option(help: "Packets per round.") var packets = 64
 
     func validate() throws {
         guard 2...1000 ~= self.members, 1...10_000 ~= self.rounds, 1...100_000 ~= self.packets else {
@@ -128,7 +128,8 @@ private struct PacketBench: ~Copyable {
 
     /// News of which three fill an ack, enough for every ack of the round.
     private mutating func giveRumors(_ packets: Int) {
-        for _ in 0..<packets {
+        // Each is told eight times.
+        for _ in 0..<(packets * 3 + 7) / 8 {
             let payload = (0..<392).map { _ in UInt8.random(in: 0...255, using: &self.random) }
             self.engine.step(.raise(name: "bench", payload: payload), at: self.now)
         }

@@ -40,6 +40,8 @@ package struct Rumor: Comparable, Sendable {
 package struct RumorQueue: Sendable {
     /// How many that do not fit are looked past before a packet is full.
     private static let lookahead = 8
+    /// No rumor is smaller: each has a kind, an id and an epoch. A full packet need not be looked for.
+    private static let sizeMin = 1 + 16 + 8
 
     /// Beyond this a rumor is told once and no more. When thousands of members change at once, telling each of them
     /// as often as a single change would take minutes, and the next push/pull brings what gossip missed.
@@ -69,6 +71,7 @@ package struct RumorQueue: Sendable {
 
     /// The most urgent rumor of at most `room` bytes; nil when none of the next few fits. End with `finish`.
     package mutating func take(room: Int) -> Rumor? {
+        guard room >= Self.sizeMin else { return nil }
         while self.misfits < Self.lookahead, let rumor = self.heap.popMin() {
             if rumor.size <= room { return rumor }
             self.misfits += 1

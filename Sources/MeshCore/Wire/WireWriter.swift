@@ -10,14 +10,14 @@ package struct WireWriter: Sendable {
         unsafe withUnsafeBytes(of: value.bigEndian) { unsafe self.bytes.append(contentsOf: $0) }
     }
 
-    package mutating func write(_ id: NodeID) {
-        self.write(id.high)
-        self.write(id.low)
-    }
+    package mutating func write(_ id: NodeID) { self.write(id.high, id.low) }
 
-    package mutating func write(_ id: ClusterID) {
-        self.write(id.high)
-        self.write(id.low)
+    package mutating func write(_ id: ClusterID) { self.write(id.high, id.low) }
+
+    /// Two at once: each append has its price, and ids are most of what gossip consists of.
+    private mutating func write(_ first: UInt64, _ second: UInt64) {
+        let both = (first.bigEndian, second.bigEndian)
+        unsafe withUnsafeBytes(of: both) { unsafe self.bytes.append(contentsOf: $0) }
     }
 
     package mutating func write(_ endpoint: Endpoint) {

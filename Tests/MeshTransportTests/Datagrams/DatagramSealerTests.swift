@@ -94,11 +94,20 @@ struct DatagramSealerTests {
         }
     }
 
-    @Test("nonces do not repeat within and across blocks")
+    @Test("nonces repeat neither within nor across prefixes, nor between two sealers")
     func nonces() {
-        var sealer = DatagramSealer(cluster: self.mesh.cluster, keys: self.mesh.keys)
-        let nonces = Set((0..<1000).map { _ in Array(sealed([1], by: &sealer)[6..<30]) })
-        #expect(nonces.count == 1000)
+        var nonces: Set<[UInt8]> = []
+        var prefixes: Set<[UInt8]> = []
+        for _ in 0..<2 {
+            var sealer = DatagramSealer(cluster: self.mesh.cluster, keys: self.mesh.keys)
+            for _ in 0..<3000 {
+                let packet = sealed([1], by: &sealer)
+                nonces.insert(Array(packet[6..<30]))
+                prefixes.insert(Array(packet[6..<22]))
+            }
+        }
+        #expect(nonces.count == 6000)
+        #expect(prefixes.count == 6)
     }
 
     @Test("a rotation step by step never refuses")
