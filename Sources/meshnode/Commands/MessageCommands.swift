@@ -47,12 +47,14 @@ struct MessageOptions: ParsableArguments {
         }
     }
 
-    func headers(_ timeout: Duration, _ body: [UInt8]) -> [(String, String)] {
+    /// With a deadline the message itself expires: a call that nobody waits for need not run, but a sent message waits
+    /// as long as it must, however short its sender's patience.
+    func headers(_ body: [UInt8], deadline: Duration? = nil) -> [(String, String)] {
         var headers = [
-            ("Meshnode-Deadline-Ms", String(timeout.nanoseconds / 1_000_000)),
             ("Meshnode-Delivery", self.delivery.rawValue),
             ("Content-Type", isJSON(body) ? "application/json" : "application/octet-stream"),
         ]
+        if let deadline { headers.append(("Meshnode-Deadline-Ms", String(deadline.nanoseconds / 1_000_000))) }
         if let key = self.idempotencyKey { headers.append(("Idempotency-Key", key)) }
         return headers
     }
@@ -76,8 +78,7 @@ struct SendCommand: ClientCommand {
         let timeout = try self.message.checkedTimeout(default: .seconds(10))
         try await self.withNode { node in
             let answer = try await node.request(
-                "POST", "/v1/send\(path)", headers: self.message.headers(timeout, body), body: body,
-                timeout: timeout + answerTime)
+                "POST", "/v1/send\(path)", headers: self.message.headers(body), body: body, timeout: timeout)
             if self.isJSON { return self.printAnswer(answer.body) }
             let receipt = try JSONDecoder().decode(MessageReceipt.self, from: Data(answer.body))
             printLine(receipt.id)
@@ -98,7 +99,7 @@ struct CallCommand: ClientCommand {
         let timeout = try self.message.checkedTimeout(default: .seconds(30))
         try await self.withNode { node in
             let answer = try await node.request(
-                "POST", "/v1/call\(path)", headers: self.message.headers(timeout, body), body: body,
+                "POST", "/v1/call\(path)", headers: self.message.headers(body, deadline: timeout), body: body,
                 timeout: timeout + answerTime)
             guard self.isJSON else { return self.printReply(answer.body) }
             printRaw(
