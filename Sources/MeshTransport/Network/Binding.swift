@@ -19,13 +19,18 @@ struct Binding: Sendable {
         _ name: HostAndPort, datagramLoop: any EventLoop, streamLoop: any EventLoop,
         accept: @escaping @Sendable (any Channel) throws -> Void
     ) async throws -> Binding {
-        var failure: (any Error)?
+        var failure: TransportError?
         for endpoint in try await Resolver.resolve(name) {
             for _ in 0..<(name.port == 0 ? Self.attemptsMax : 1) {
                 do {
                     return try await Self.bind(
                         endpoint, datagramLoop: datagramLoop, streamLoop: streamLoop, accept: accept)
-                } catch let error as TransportError where error.code == .portTaken { failure = failure ?? error }
+                } catch let error as TransportError {
+                    // A port that was asked for and is taken is not looked for on the next address of the name.
+                    if error.code == .portTaken, name.port != 0 { throw error }
+                    failure = failure ?? error
+                    if error.code != .portTaken { break }
+                }
             }
         }
         throw failure ?? TransportError(.cannotBind, "'\(name)' has no address to bind")

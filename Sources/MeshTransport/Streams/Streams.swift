@@ -41,7 +41,7 @@ final class Streams: StreamOwner {
     private static let silentAfter = Duration.seconds(15)
     private static let idleAfter = Duration.seconds(60)
     private static let redialMin = Duration.milliseconds(500)
-    private static let redialMax = Duration.seconds(30)
+    private static let redialMax = Duration.seconds(5)
     private static let unauthenticatedMax = 128
 
     /// A peer whose stream broke: whether its process is gone is told by how its host answers the next connection.
@@ -114,8 +114,12 @@ final class Streams: StreamOwner {
     }
 
     /// Sends what waits for `node`, over a new stream if there is none.
+    ///
+    /// Without an endpoint the frames are messages: after a failed dial they wait for the next, so that a caller who
+    /// sends again at once does not become a flood of connections. The membership names the endpoint, and knows why.
     func flush(_ node: NodeID, at endpoint: Endpoint?) {
         if let connection = self.open[node] { return connection.drain() }
+        if endpoint == nil, let redial = self.redials[node], .now() < redial.notBefore { return }
         guard let endpoint = endpoint ?? self.directory.endpoint(of: node) else { return self.discard(node) }
         self.dial(node, at: endpoint)
     }
