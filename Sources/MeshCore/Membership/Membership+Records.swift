@@ -68,9 +68,9 @@ extension Membership {
         if before == .dead, origin.index == index { self.exchange(with: alive.id, at: now, into: &effects) }
     }
 
-    /// Dynamic fields and events belong to one boot.
+    /// Dynamic fields belong to one boot. What was seen of its events stays: one of the new boot can come before its
+    /// `alive`.
     private mutating func forgetBoot(_ index: Int) {
-        self.events.forget(index)
         self.table[index].roundTrip = 0
         guard !self.table.fields(of: index).isEmpty else { return }
         if self.table[index].isLive { self.toggleFields(of: index) }

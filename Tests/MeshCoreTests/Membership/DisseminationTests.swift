@@ -35,6 +35,27 @@ struct DisseminationTests {
         #expect(!mesh.events.contains { $0.node == late })
     }
 
+    @Test("an event of a new boot that overtakes the news of that boot is still seen once")
+    func eventBeforeBoot() {
+        var mesh = TestMesh.joined(3, settle: .seconds(20))
+        let event = UserEvent(origin: TestMesh.id(2), bootEpoch: 2, sequence: 1, name: "deploy", payload: [])
+        func tell(counter: UInt64, _ message: (inout WireWriter) -> Void) -> [UInt8] {
+            var writer = WireWriter()
+            writer.write(
+                PacketHeader(
+                    version: 1, sender: TestMesh.id(1), senderEpoch: 1, receiverEpoch: 1, counter: counter))
+            message(&writer)
+            return writer.bytes
+        }
+        mesh.receive(0, datagram: tell(counter: 5000) { $0.write(event) }, from: TestMesh.endpoint(1))
+        mesh.reboot(2, epoch: 2)
+        mesh.join(2, through: 0)
+        mesh.run(for: .milliseconds(100))
+        #expect(mesh.nodes[0]?.boot(of: TestMesh.id(2))?.epoch == 2)
+        mesh.receive(0, datagram: tell(counter: 5001) { $0.write(event) }, from: TestMesh.endpoint(1))
+        #expect(mesh.events.filter { $0.node == 0 }.count == 1)
+    }
+
     @Test("more events than are told at a time are still bounded in memory and seen at most once")
     func eventFlood() {
         var mesh = TestMesh.joined(5)
