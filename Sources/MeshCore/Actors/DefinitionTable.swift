@@ -154,7 +154,7 @@ extension ActorDefinition {
     package static let sourceBytesMax = 64 << 10
     package static let mailboxLimits = 1...1_000_000
     package static let timeouts: ClosedRange<Duration> = .milliseconds(1) ... .seconds(24 * 3600)
-    static let argumentsMax = 256
+    package static let argumentsMax = 256
     static let argumentBytesMax = 4096
 
     /// Throws what is wrong with it, apart from its spelling in YAML.
@@ -192,7 +192,7 @@ extension ActorDefinition {
         }
     }
 
-    static func isName(_ name: String) -> Bool {
+    package static func isName(_ name: String) -> Bool {
         let bytes = Array(name.utf8)
         func isEnd(_ byte: UInt8) -> Bool {
             (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte)

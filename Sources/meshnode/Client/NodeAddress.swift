@@ -16,7 +16,7 @@ struct NodeAddress: Sendable {
         if let node = node ?? environment["MESHNODE_NODE"], !node.isEmpty {
             self.base = try Self.url(node)
             self.description = self.base
-            self.token = try Self.token(tokenFile, folder: folder, environment: environment)
+            self.token = try Self.token(tokenFile, of: self.base, folder: folder, environment: environment)
             return
         }
         let socket = folder + "/api.sock"
@@ -46,16 +46,19 @@ struct NodeAddress: Sendable {
         }
     }
 
-    /// Named, then in the environment, then what a node on this machine left in its folder; none is no mistake yet.
+    /// Named, then in the environment, then the folder's own where the URL is that of the folder's node: a token must
+    /// not go to whoever listens at some other address. None is no mistake yet.
     private static func token(
-        _ file: String?, folder: String, environment: [String: String]
+        _ file: String?, of url: String, folder: String, environment: [String: String]
     ) throws -> String? {
         var text: String?
         if let file {
             text = String(decoding: try readInput(file, limit: 4_096), as: UTF8.self)
         } else if let given = environment["MESHNODE_ADMIN_TOKEN"] {
             text = given
-        } else if let bytes = try? FileIO.read(folder + "/admin.token", limit: 4_096) {
+        } else if self.isNode(of: folder, at: url),
+            let bytes = try? FileIO.read(folder + "/admin.token", limit: 4_096)
+        {
             text = String(decoding: bytes, as: UTF8.self)
         }
         let token = text?.split(whereSeparator: \.isWhitespace).joined() ?? ""
@@ -63,6 +66,21 @@ struct NodeAddress: Sendable {
             throw CommandFailure("the token holds more than printable ASCII", status: .usage)
         }
         return token.isEmpty ? nil : token
+    }
+}
+
+extension NodeAddress {
+    /// Whether the node of this folder bound this address, or this port for every address of the machine.
+    private static func isNode(of folder: String, at url: String) -> Bool {
+        struct Bound: Decodable { var http: String? }
+        guard let bytes = try? FileIO.read(folder + "/addresses.json", limit: 64 << 10),
+            let http = (try? JSONDecoder().decode(Bound.self, from: Data(bytes)))?.http,
+            let bound = try? HostPort(parsing: http.replacing("http://", with: "")),
+            let asked = try? HostPort(parsing: String(url.dropFirst(7)))
+        else { return false }
+        let isLocal = ["127.0.0.1", "::1", "localhost"].contains(asked.host)
+        let isEvery = ["0.0.0.0", "::"].contains(bound.host)
+        return asked == bound || (asked.port == bound.port && isLocal && (isEvery || bound.host == "127.0.0.1"))
     }
 }
 

@@ -1,8 +1,10 @@
 internal import AsyncHTTPClient
 internal import FoundationEssentials
+internal import Glibc
 internal import MeshCore
 internal import NIOCore
 internal import NIOHTTP1
+internal import NIOPosix
 
 /// Asks a node over HTTP. Every failure becomes a `CommandFailure` with its exit status.
 struct NodeClient: Sendable {
@@ -46,7 +48,7 @@ struct NodeClient: Sendable {
             guard 200..<300 ~= response.status.code else { throw self.failure(response.status, bytes) }
             return Answer(messageID: response.headers.first(name: "Meshnode-Message-Id") ?? "", body: bytes)
         } catch {
-            throw self.failure(error, timeout)
+            throw self.failure(error, timeout, mayHaveActed: method != "GET")
         }
     }
 
@@ -76,7 +78,7 @@ struct NodeClient: Sendable {
                 for event in try parser.feed(buffer.readableBytesView) { try await receive(event.kind, event.data) }
             }
         } catch {
-            throw self.failure(error, .zero)
+            throw self.failure(error, .zero, mayHaveActed: false)
         }
     }
 
@@ -113,7 +115,7 @@ struct NodeClient: Sendable {
         return CommandFailure(message, hint: printable(error.hint), status: code.map(ExitStatus.init) ?? .failed)
     }
 
-    private func failure(_ error: any Error, _ timeout: Duration) -> any Error {
+    private func failure(_ error: any Error, _ timeout: Duration, mayHaveActed: Bool) -> any Error {
         switch error {
         case is CommandFailure, is CancellationError: return error
         case let error as HTTPClientError where error == .deadlineExceeded || error == .readTimeout:
@@ -122,12 +124,33 @@ struct NodeClient: Sendable {
                 status: .timedOut)
         case is NIOTooManyBytesError:
             return CommandFailure("the answer has more than \(Self.answerBytesMax) bytes")
-        default:
+        case _ where isRefusal(error):
             return CommandFailure(
                 "no node answers at \(self.address.description)",
                 hint: "start one with 'meshnode start', or name its data folder with --data or its URL with --node",
                 status: .unreachable)
+        case _ where mayHaveActed:
+            return CommandFailure(
+                "the connection to \(self.address.description) broke before the answer: whether the request was accepted "
+                    + "is unknown",
+                hint: "for a message, send it again with the same --idempotency-key")
+        default:
+            return CommandFailure(
+                "the connection to \(self.address.description) broke before the answer", hint: "try again",
+                status: .unreachable)
         }
+    }
+}
+
+/// Whether nothing was asked at all, since no connection came about.
+private func isRefusal(_ error: any Error) -> Bool {
+    switch error {
+    case is NIOConnectionError: true
+    case let error as HTTPClientError: error == .connectTimeout || error == .getConnectionFromPoolTimeout
+    case let error as ChannelError: if case .connectTimeout = error { true } else { false }
+    case let error as IOError:
+        [ENOENT, ENOTDIR, ECONNREFUSED, EACCES, EHOSTUNREACH, ENETUNREACH, ETIMEDOUT].contains(error.errnoCode)
+    default: false
     }
 }
 

@@ -124,6 +124,7 @@ struct LeaveCommand: FolderCommand {
         let deadline = ContinuousClock.now + Self.patience
         while ContinuousClock.now < deadline {
             do { _ = try await node.request("GET", "/healthz") } catch let failure as CommandFailure {
+                // A connection that broke in the middle of the end counts as well: nobody is there.
                 guard failure.status != .unreachable else { return }
                 throw failure
             }

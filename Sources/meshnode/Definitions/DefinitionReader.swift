@@ -3,10 +3,6 @@ package import MeshCore
 /// Documents to definitions: what `meshnode apply` sends.
 package enum DefinitionReader {
     static let apiVersion = "meshnode/v1"
-    static let nameBytesMax = 63
-    static let argumentsMax = 256
-    static let timeoutMax = Duration.seconds(3_600)
-    static let mailboxLimits = 1...1_000_000
 
     /// Where and what is wrong is in the message.
     package static func read(_ bytes: [UInt8]) throws(MeshError) -> [ActorDefinition] {
@@ -42,10 +38,13 @@ package enum DefinitionReader {
         try self.check(top.required("kind"), "kind", among: ["Actor"])
         let metadata = try top.required("metadata").fields(of: "metadata", known: ["name"])
         let spec = try top.required("spec").fields(of: "spec", known: ["path", "handler", "mailbox"])
-        return ActorDefinition(
+        let definition = ActorDefinition(
             name: try self.name(metadata.required("name")), path: try self.path(spec.required("path")),
             handler: try self.handler(spec.required("handler")),
             mailboxLimit: try self.mailboxLimit(spec.optional("mailbox")), source: part.text)
+        // What has no single place, such as the size of it all.
+        do { try definition.validate() } catch { throw DocumentError(error.message, at: part.document.place) }
+        return definition
     }
 
     private static func check(
@@ -62,17 +61,11 @@ package enum DefinitionReader {
     /// A DNS label (RFC 1123), so that it can become part of any other name.
     private static func name(_ document: Document) throws(DocumentError) -> String {
         let name = try document.string("metadata.name")
-        let isLegal = { (byte: UInt8) in
-            UInt8(ascii: "a")...UInt8(ascii: "z") ~= byte || UInt8(ascii: "0")...UInt8(ascii: "9") ~= byte
-        }
-        guard 1...self.nameBytesMax ~= name.utf8.count,
-            name.utf8.allSatisfy({ isLegal($0) || $0 == UInt8(ascii: "-") }),
-            let first = name.utf8.first, let last = name.utf8.last, isLegal(first), isLegal(last)
-        else {
+        guard ActorDefinition.isName(name) else {
             throw DocumentError(
                 "'\(name.prefix(64))' is not a name", at: document.place,
                 hint:
-                    "a name has up to \(self.nameBytesMax) of a-z, 0-9 and -, and begins and ends with a letter or digit"
+                    "a name has up to \(ActorDefinition.nameBytesMax) of a-z, 0-9 and -, and begins and ends with a letter or digit"
             )
         }
         return name
@@ -98,7 +91,7 @@ package enum DefinitionReader {
             of: "exec", known: ["command", "timeout", "environment", "directory"])
         var value = ActorDefinition.Exec(command: try self.command(exec.required("command")))
         if let timeout = exec.optional("timeout") {
-            value.timeout = try timeout.duration("exec.timeout", atMost: self.timeoutMax)
+            value.timeout = try timeout.duration("exec.timeout", in: ActorDefinition.timeouts)
         }
         if let environment = exec.optional("environment") { value.environment = try self.variables(environment) }
         if let directory = exec.optional("directory") {
@@ -113,11 +106,12 @@ package enum DefinitionReader {
 
     private static func command(_ document: Document) throws(DocumentError) -> [String] {
         let command = try document.strings("exec.command")
-        guard 1...self.argumentsMax ~= command.count, command.first?.isEmpty == false,
+        guard 1...ActorDefinition.argumentsMax ~= command.count, command.first?.isEmpty == false,
             command.allSatisfy({ !$0.utf8.contains(0) })
         else {
             throw DocumentError(
-                "exec.command is a program and its arguments, at most \(self.argumentsMax)", at: document.place)
+                "exec.command is a program and its arguments, at most \(ActorDefinition.argumentsMax)",
+                at: document.place)
         }
         return command
     }
@@ -136,7 +130,7 @@ package enum DefinitionReader {
     private static func mailboxLimit(_ document: Document?) throws(DocumentError) -> Int {
         guard let document else { return ActorDefinition.mailboxLimitDefault }
         let mailbox = try document.fields(of: "mailbox", known: ["limit"])
-        return try mailbox.optional("limit")?.integer("mailbox.limit", in: self.mailboxLimits)
+        return try mailbox.optional("limit")?.integer("mailbox.limit", in: ActorDefinition.mailboxLimits)
             ?? ActorDefinition.mailboxLimitDefault
     }
 }

@@ -82,12 +82,12 @@ extension Document {
         return value
     }
 
-    func duration(_ name: String, atMost limit: Duration) throws(DocumentError) -> Duration {
+    func duration(_ name: String, in range: ClosedRange<Duration>) throws(DocumentError) -> Duration {
         let text = try self.string(name)
         do {
             let value = try Duration(parsing: text)
-            guard value > .zero, value <= limit else {
-                throw DocumentError("\(name) is more than 0 and at most \(limit)", at: self.place)
+            guard range.contains(value) else {
+                throw DocumentError("\(name) is from \(range.lowerBound) to \(range.upperBound)", at: self.place)
             }
             return value
         } catch let error as InvalidValue {

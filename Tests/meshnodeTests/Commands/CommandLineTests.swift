@@ -45,6 +45,47 @@ struct CommandLineTests {
         #expect(result.errors.contains("meshnode start"))
     }
 
+    @Test("a connection that breaks before the answer leaves open what happened, and says so")
+    func broken() throws {
+        try withTemporaryFolder { folder throws in
+            // Takes a connection, reads the request, goes away.
+            let peer = Process()
+            peer.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+            peer.arguments = [
+                "python3", "-c",
+                """
+                import socket
+                server = socket.create_server(("127.0.0.1", 0))
+                open("\(folder)/port.new", "w").write(str(server.getsockname()[1]))
+                import os
+                os.rename("\(folder)/port.new", "\(folder)/port")
+                for _ in range(2):
+                    peer = server.accept()[0]
+                    peer.recv(65536)
+                    peer.close()
+                """,
+            ]
+            try peer.run()
+            defer {
+                peer.terminate()
+                peer.waitUntilExit()
+            }
+            let deadline = Date.now + 20
+            var port = ""
+            while port.isEmpty, Date.now < deadline {
+                port = MeshnodeProcess.text(URL(fileURLWithPath: folder + "/port"))
+                Thread.sleep(forTimeInterval: 0.01)
+            }
+            let node = ["--node", "http://127.0.0.1:\(port)"]
+            let call = try MeshnodeProcess.run(["call", "/a", "--data", "1"] + node)
+            #expect(call.status == ExitStatus.failed.rawValue)
+            #expect(call.errors.contains("is unknown"), "\(call.errors)")
+            let status = try MeshnodeProcess.run(["status"] + node)
+            #expect(status.status == ExitStatus.unreachable.rawValue)
+            #expect(status.errors.contains("broke before the answer"), "\(status.errors)")
+        }
+    }
+
     @Test("a definition with a mistake is found without a node, with its file, line and column")
     func applyMistake() throws {
         let text = "apiVersion: meshnode/v1\nkind: Actor\nmetadata: {nmae: a}\n"
