@@ -40,7 +40,9 @@ package struct HTTPGateway: Sendable {
         package var bodyBytesMax = 1 << 20
         package var headBytesMax = 32 << 10
         package var targetBytesMax = 4 << 10
-        package var connectionsMax = 1_024
+        /// Per listener. Anyone can open a connection, and the database needs files too: both listeners together stay
+        /// far below the 1,024 descriptors that a process often has.
+        package var connectionsMax = 256
         package var eventStreamsMax = 64
         /// Of a connection on which nothing comes: between requests, and inside a head.
         package var idleTimeout = Duration.seconds(60)
