@@ -1,3 +1,4 @@
+internal import Glibc
 package import MeshCore
 internal import Metrics
 
@@ -105,12 +106,10 @@ private final class SharedDatabase: Sendable {
     func commit(_ batches: [StorageBatch]) {
         if batches.allSatisfy(\.isEmpty) { return }
         do { try self.database.write(batches) } catch {
-            fatalError("\(error). The disk did not keep what it was given; the process ends to start again from it.")
+            endProcess("\(error). Free space on its disk, or look at the disk's own log, and start again.")
         }
         guard self.database.backgroundErrors == 0 else {
-            fatalError(
-                "the database \(self.database.path) could not be flushed or compacted (its LOG file says why); "
-                    + "the process ends to start again from what is on disk.")
+            endProcess("the database \(self.database.path) could not be flushed or compacted; its LOG file says why.")
         }
     }
 
@@ -123,6 +122,14 @@ private final class SharedDatabase: Sendable {
             return .failure(error)
         }
     }
+}
+
+/// One line on standard error, and no unwinding: nothing in memory can be trusted to be on disk, and what memory holds
+/// does not belong into a crash report.
+private func endProcess(_ reason: String) -> Never {
+    let line = Array("meshnode: the storage ended the process: \(reason)\n".utf8)
+    _ = unsafe line.withUnsafeBytes { unsafe write(STDERR_FILENO, $0.baseAddress, $0.count) }
+    _exit(1)
 }
 
 private struct CommitMetrics: Sendable {

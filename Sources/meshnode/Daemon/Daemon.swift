@@ -14,6 +14,9 @@ struct Daemon: Sendable {
     /// For turns in flight when the node leaves.
     private static let turnsGrace = Duration.seconds(10)
 
+    /// For all of leaving; past it the process ends, which loses nothing that was acknowledged.
+    private static let departureMax = Duration.seconds(30)
+
     let configuration: NodeConfiguration
     let folder: DataFolder
     let mesh: MeshOfNode
@@ -32,6 +35,7 @@ struct Daemon: Sendable {
         }
         // A worker or a client that closes its end is an error to handle, not the end of the daemon.
         signal(SIGPIPE, SIG_IGN)
+        raiseOpenFilesLimit()
         let folder = try DataFolder(creating: configuration.data)
         // Held until the process ends, before any socket is touched.
         let lock = try folder.lock()
@@ -109,6 +113,15 @@ struct Daemon: Sendable {
             parts.addTask { await self.awaitWishToLeave() }
             parts.addTask { await self.awaitSignal(signals) }
             try await self.untilLeaving(&parts)
+            parts.addTask {
+                // A handler that does not let go must not hold the machine's shutdown.
+                try? await Task.sleep(for: Self.departureMax)
+                if !Task.isCancelled {
+                    self.logger.critical("leaving took too long; the process ends as it is")
+                    exit(1)
+                }
+                return .done
+            }
             await self.depart()
             parts.cancelAll()
         }
@@ -189,6 +202,15 @@ struct Daemon: Sendable {
         }
         return .done
     }
+}
+
+/// Files of the database, streams to members, connections of clients and pipes of programs all count: take what the
+/// system allows, for a database that cannot open a file ends the process.
+private func raiseOpenFilesLimit() {
+    var limit = rlimit()
+    guard unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return }
+    limit.rlim_cur = limit.rlim_max
+    _ = unsafe setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
 }
 
 /// One line on standard output, at once, also into a pipe.

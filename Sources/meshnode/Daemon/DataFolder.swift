@@ -124,7 +124,10 @@ private func makeFolders(_ path: String) throws {
     var current = path.hasPrefix("/") ? "" : "."
     for part in path.split(separator: "/") {
         current += "/" + part
-        if unsafe mkdir(current, 0o700) != 0, errno != EEXIST {
+        if unsafe mkdir(current, 0o700) == 0 {
+            // What hangs on a folder must not be lost with it in a power cut.
+            try FileIO.syncFolder(of: current)
+        } else if errno != EEXIST {
             throw fileFailure(
                 "make the data folder", current, mend: "choose another with --data, or make it as root and chown it")
         }

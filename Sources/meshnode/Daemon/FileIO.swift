@@ -56,7 +56,8 @@ enum FileIO {
         }
     }
 
-    private static func syncFolder(of path: String) throws {
+    /// Makes the entry of `path` in its folder durable.
+    static func syncFolder(of path: String) throws {
         let folder = path.lastIndex(of: "/").map { String(path[..<$0]) } ?? "."
         let descriptor = unsafe open(folder.isEmpty ? "/" : folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard descriptor >= 0 else { throw fileFailure("open", folder) }

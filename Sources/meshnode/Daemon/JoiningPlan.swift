@@ -11,13 +11,23 @@ enum JoiningPlan: Equatable {
     case join
 
     /// A node that was given a token or a seed never creates a mesh, whatever the folder holds.
-    init(folderHasMesh: Bool, tokenGiven: Bool, seedsGiven: Bool, sameMesh: Bool) throws(MeshError) {
+    ///
+    /// `wasMember`: it created its mesh, or a seed let it in. A folder that only holds a token is where a first join
+    /// was cut short.
+    init(
+        folderHasMesh: Bool, wasMember: Bool, tokenGiven: Bool, seedsGiven: Bool, sameMesh: Bool
+    ) throws(MeshError) {
         switch (folderHasMesh, tokenGiven, seedsGiven) {
         case (true, true, _) where !sameMesh:
             throw MeshError(
                 .conflict, "the data folder belongs to another mesh than the token",
                 hint: "use the token of its own mesh, or an empty folder with --data")
-        case (true, _, _): self = .resume
+        case (true, _, _) where wasMember: self = .resume
+        case (true, _, true): self = .join
+        case (true, _, false):
+            throw MeshError(
+                .invalidArgument, "the data folder holds a token, but the node never got into its mesh",
+                hint: "name a member with --join HOST:PORT")
         case (false, true, true): self = .join
         case (false, true, false):
             throw MeshError(

@@ -15,12 +15,14 @@ struct MeshOfNode: Sendable {
             try JoinToken(checking: $0, from: configuration.tokenFile ?? "the token given")
         }
         self.plan = try JoiningPlan(
-            folderHasMesh: kept != nil, tokenGiven: given != nil, seedsGiven: !configuration.join.isEmpty,
+            folderHasMesh: kept != nil, wasMember: try folder.rememberedMembers() != nil, tokenGiven: given != nil,
+            seedsGiven: !configuration.join.isEmpty,
             sameMesh: kept?.cluster == given?.cluster)
         self.identity = try folder.identity(mayCreate: kept == nil)
         self.token = kept ?? given ?? MeshKeys.generate().token(cluster: .random())
         // Last the token: a folder that has it has all the rest.
         self.boot = Boot(epoch: try folder.raiseBootEpoch(mayBegin: kept == nil), nonce: randomUInt64())
+        if self.plan == .create { try folder.remember(members: MembersFile.encode([])) }
         if kept == nil { try folder.save(meshToken: self.token.text) }
     }
 }

@@ -44,7 +44,7 @@ struct NodeService: NodeControl {
                 version: Meshnode.version, address: self.facts.address.description, http: self.state.http,
                 boot_epoch: self.facts.boot.epoch, uptime_s: (now - self.facts.started).inSeconds,
                 local_health: Int(await self.network.localHealth()), actors: load.actors, mailbox_depth: load.depth,
-                refused: self.network.refused, warnings: await self.warnings(members)),
+                refused: self.network.refused, warnings: await self.warnings()),
             members: views)
     }
 
@@ -79,15 +79,12 @@ struct NodeService: NodeControl {
         return member
     }
 
-    private func warnings(_ members: [Member]) async -> [String] {
-        var warnings = self.state.warnings
-        for member in members where member.state == .alive {
-            guard await self.network.why(member.description.id).last?.cause == .streamOnly else { continue }
-            warnings.append(
-                "UDP to \(member.description.name) at \(member.description.endpoint) is blocked while its stream works; "
-                    + "open UDP port \(member.description.endpoint.port)")
-        }
-        return warnings
+    private func warnings() async -> [String] {
+        let blocked = await self.network.streamOnlyMembers().map(\.description)
+        return self.state.warnings
+            + blocked.map {
+                "UDP to \($0.name) at \($0.endpoint) is blocked while its stream works; open UDP port \($0.endpoint.port)"
+            }
     }
 
     // MARK: messages and definitions

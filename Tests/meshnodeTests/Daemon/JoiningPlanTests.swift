@@ -7,28 +7,51 @@ import Testing
 struct JoiningPlanTests {
     @Test("a node creates a mesh only when it was told of none")
     func create() throws {
-        #expect(try JoiningPlan(folderHasMesh: false, tokenGiven: false, seedsGiven: false, sameMesh: false) == .create)
+        #expect(
+            try JoiningPlan(
+                folderHasMesh: false, wasMember: false, tokenGiven: false, seedsGiven: false, sameMesh: false)
+                == .create)
     }
 
     @Test("half of what joining needs is an error that names the other half")
     func half() {
         let noSeed = #expect(throws: MeshError.self) {
-            try JoiningPlan(folderHasMesh: false, tokenGiven: true, seedsGiven: false, sameMesh: false)
+            try JoiningPlan(
+                folderHasMesh: false, wasMember: false, tokenGiven: true, seedsGiven: false, sameMesh: false)
         }
         #expect(noSeed?.hint.contains("--join") == true)
         let noToken = #expect(throws: MeshError.self) {
-            try JoiningPlan(folderHasMesh: false, tokenGiven: false, seedsGiven: true, sameMesh: false)
+            try JoiningPlan(
+                folderHasMesh: false, wasMember: false, tokenGiven: false, seedsGiven: true, sameMesh: false)
         }
         #expect(noToken?.hint.contains("--token-file") == true)
     }
 
     @Test("a folder resumes its own mesh, and refuses the token of another")
     func resume() throws {
-        #expect(try JoiningPlan(folderHasMesh: true, tokenGiven: false, seedsGiven: true, sameMesh: false) == .resume)
-        #expect(try JoiningPlan(folderHasMesh: true, tokenGiven: true, seedsGiven: true, sameMesh: true) == .resume)
+        #expect(
+            try JoiningPlan(folderHasMesh: true, wasMember: true, tokenGiven: false, seedsGiven: true, sameMesh: false)
+                == .resume)
+        #expect(
+            try JoiningPlan(folderHasMesh: true, wasMember: true, tokenGiven: true, seedsGiven: true, sameMesh: true)
+                == .resume)
         #expect(throws: MeshError.self) {
-            try JoiningPlan(folderHasMesh: true, tokenGiven: true, seedsGiven: true, sameMesh: false)
+            try JoiningPlan(folderHasMesh: true, wasMember: true, tokenGiven: true, seedsGiven: true, sameMesh: false)
         }
+    }
+}
+
+extension JoiningPlanTests {
+    @Test("a join that was cut short is a join again, and never a mesh of its own")
+    func cutShort() throws {
+        let again = try JoiningPlan(
+            folderHasMesh: true, wasMember: false, tokenGiven: true, seedsGiven: true, sameMesh: true)
+        #expect(again == .join)
+        let alone = #expect(throws: MeshError.self) {
+            try JoiningPlan(
+                folderHasMesh: true, wasMember: false, tokenGiven: false, seedsGiven: false, sameMesh: false)
+        }
+        #expect(alone?.hint.contains("--join") == true)
     }
 }
 
