@@ -1,3 +1,4 @@
+import Foundation
 import MeshCore
 import MeshRuntime
 import Synchronization
@@ -99,6 +100,42 @@ private final class Seen: Sendable {
                 path: path("/meshnode/counter/b"), body: Array("{\"add\":6}".utf8), idempotencyKey: "k")
             #expect(text(try await node.runtime.call(elsewhere).body) == "{\"value\":6}")
             await node.stop()
+        }
+    }
+
+    @Test("killed at any moment: nothing acknowledged is lost, and repeats under their keys have one effect")
+    func killed() async throws {
+        try await withFolder { folder in
+            let node = try await TestNode(1, in: TestMesh(), folder: folder + "/before")
+            let runtime = node.runtime
+            let counter = path("/meshnode/counter/a")
+            let total = 300
+            let acknowledged = Mutex(0)
+            let add: @Sendable (Runtime, Int) async throws -> Void = { runtime, number in
+                _ = try await runtime.call(
+                    .init(path: counter, body: Array("{\"add\":1}".utf8), idempotencyKey: "\(number)"))
+                acknowledged.withLock { $0 += 1 }
+            }
+            async let load: Void = withThrowingTaskGroup { group in
+                for lane in 0..<10 {
+                    group.addTask { for number in 0..<total / 10 { try await add(runtime, number * 10 + lane) } }
+                }
+                try await group.waitForAll()
+            }
+            try await eventually("some are acknowledged") { acknowledged.withLock { $0 } > total / 3 }
+            let before = acknowledged.withLock { $0 }
+            // The folder as a killed process would leave it, in the middle of everything.
+            try FileManager.default.copyItem(atPath: folder + "/before", toPath: folder + "/after")
+            try await load
+            await node.stop()
+
+            let survivor = try await TestNode(1, in: TestMesh(), folder: folder + "/after")
+            let read = OutgoingMessage(path: counter, body: Array("{\"read\":true}".utf8))
+            let value = text(try await survivor.runtime.call(read).body)
+            #expect(try #require(Int(value.dropFirst(9).dropLast())) >= before)
+            for number in 0..<total { try await add(survivor.runtime, number) }
+            #expect(text(try await survivor.runtime.call(read).body) == "{\"value\":\(total)}")
+            await survivor.stop()
         }
     }
 

@@ -136,6 +136,7 @@ final class TestNode: Sendable {
         self.id = NodeID(high: 0, low: number)
         self.hub = mesh
         let directory = TestDirectory(hub: mesh, localID: self.id)
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
         self.storage = try RocksStorage(directory: folder + "/\(number)", node: self.id)
         self.ownership = TestOwnership(
             RendezvousOwnership(placement: Placement(cluster: mesh.cluster), directory: directory))
