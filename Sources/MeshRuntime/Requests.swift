@@ -30,6 +30,7 @@ final class Requests: Sendable {
         /// Nil for this node.
         var peer: NodeID?
         var want: Want
+        var deadline: Instant
         var isAccepted = false
         var continuation: CheckedContinuation<Answer, Never>?
         /// An answer that came before anybody waited.
@@ -58,8 +59,8 @@ final class Requests: Sendable {
         let number = self.state.withLock { state -> UInt64? in
             guard state.entries.count < self.limit else { return nil }
             defer { state.next += 1 }
-            state.entries[state.next] = Entry(peer: peer, want: want)
-            state.deadlines.add(state.next, due: deadline)
+            state.entries[state.next] = Entry(peer: peer, want: want, deadline: deadline)
+            state.add(deadline, of: state.next)
             return state.next
         }
         guard let number else { return .tooMany }
@@ -128,6 +129,14 @@ final class Requests: Sendable {
 }
 
 extension Requests.State {
+    /// Deadlines outlive their requests, most of which are answered soon: now and then only the living are kept.
+    fileprivate mutating func add(_ deadline: Instant, of number: UInt64) {
+        self.deadlines.add(number, due: deadline)
+        guard self.deadlines.count > 1024 + 4 * self.entries.count else { return }
+        self.deadlines = DeadlineQueue()
+        for (number, entry) in self.entries { self.deadlines.add(number, due: entry.deadline) }
+    }
+
     /// Who waits for the answer, if anybody does already. The first answer counts.
     fileprivate mutating func finish(
         _ number: UInt64, with answer: Answer
