@@ -41,6 +41,8 @@ struct ActorSlot: Sendable {
     var pausedUntil: Instant?
     /// Times the first message was given to a handler that crashed.
     var attempts = 0
+    /// Times in a row that the handler crashed, on whatever message.
+    var crashes = 0
     /// Why the handler could not be started, and how often in a row.
     var failure: String?
     var failures = 0

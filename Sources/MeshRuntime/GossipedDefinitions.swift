@@ -56,10 +56,13 @@ final class GossipedDefinitions: DefinitionRegistry {
         _ definitions: [ActorDefinition]
     ) async throws(MeshError) -> [(applied: AppliedDefinition, change: DefinitionTable.Change)] {
         let results = try self.table.withLock { table throws(MeshError) in
-            try table.apply(definitions, origin: self.directory.localID)
+            let results = try table.apply(definitions, origin: self.directory.localID)
+            // Under the lock, so that the disk sees changes of one name in the order of their versions.
+            self.storage.commit(self.batch(of: results.filter { $0.change != .unchanged }.map(\.applied))) {}
+            return results
         }
         let fresh = results.filter { $0.change != .unchanged }
-        await self.storage.commit(self.batch(of: fresh.map(\.applied)))
+        await self.storage.commit(StorageBatch())
         for (applied, change) in fresh { self.changed(applied.name, change) }
         await self.spread(fresh.map(\.applied))
         return results
@@ -67,9 +70,11 @@ final class GossipedDefinitions: DefinitionRegistry {
 
     func delete(_ name: String) async throws(MeshError) {
         let deleted = try self.table.withLock { table throws(MeshError) in
-            try table.delete(name, origin: self.directory.localID)
+            let deleted = try table.delete(name, origin: self.directory.localID)
+            self.storage.commit(self.batch(of: [deleted])) {}
+            return deleted
         }
-        await self.storage.commit(self.batch(of: [deleted]))
+        await self.storage.commit(StorageBatch())
         self.changed(name, .deleted)
         await self.spread([deleted])
     }

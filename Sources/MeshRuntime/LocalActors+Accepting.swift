@@ -131,7 +131,9 @@ extension LocalActors {
             let retention = UInt64(self.configuration.idempotencyRetention.nanoseconds / 1_000_000)
             let entry = IdempotencyTable.Entry(
                 body: body, id: message.id, expiresAt: self.configuration.wallClock() + retention)
-            state.idempotency.insert(key, entry)
+            if let expired = state.idempotency.insert(key, entry) {
+                batch.delete(.outcomes, MailboxKeys.id(expired.id))
+            }
             batch.put(.idempotency, MailboxKeys.fingerprint(key), entry.encoded())
         }
         let bytes = batch.byteCount

@@ -12,9 +12,13 @@ extension LocalActors {
     ) {
         self.metrics.processed.increment()
         if case .failed = outcome { self.metrics.failed.increment() }
-        if message.idempotency != nil { batch.put(.outcomes, MailboxKeys.id(message.id), self.kept(outcome)) }
         self.state.withLock { state in
             state.slots[path]?.processed += 1
+            state.slots[path]?.crashes = 0
+            // A key that has expired meanwhile has nobody to delete its outcome.
+            if let key = message.idempotency, state.idempotency[key]?.id == message.id {
+                batch.put(.outcomes, MailboxKeys.id(message.id), self.kept(outcome))
+            }
             self.remove(message, of: path, isDurable: isDurable, outcome: outcome, &batch, &state)
         }
     }

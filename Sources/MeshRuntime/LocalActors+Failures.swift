@@ -44,34 +44,46 @@ extension LocalActors {
     func crashed(_ message: Message, of path: ActorPath, isDurable: Bool, reason: String) {
         // Handlers are taken down at the end of the node: that is nobody's fault.
         guard !Task.isCancelled else { return }
-        let attempts = self.state.withLock { state -> Int in
-            guard isDurable, let before = state.slots[path]?.attempts else { return self.configuration.attemptsMax }
-            state.slots[path]?.attempts = before + 1
-            if before + 1 < self.configuration.attemptsMax {
-                self.pause(path, for: self.configuration.backoff(afterFailures: before + 1), &state)
-            }
-            return before + 1
+        let (attempts, crashes) = self.state.withLock { state -> (Int, Int) in
+            if isDurable { state.slots[path]?.attempts += 1 }
+            return (state.slots[path]?.attempts ?? 0, (state.slots[path]?.crashes ?? 0) + 1)
         }
         let metadata: Logger.Metadata = [
             "path": "\(path)", "message": "\(message.id)", "attempt": "\(attempts)", "reason": "\(reason)",
         ]
-        if attempts < self.configuration.attemptsMax {
+        if !isDurable {
+            self.logger.warning("a handler crashed on an ephemeral message, which is gone", metadata: metadata)
+            let error = MeshError(.handlerFailed, "the handler of \(path) failed: \(reason)")
+            var batch = StorageBatch()
+            self.consume(message, of: path, isDurable: false, outcome: .failed(error), &batch)
+        } else if attempts < self.configuration.attemptsMax {
             self.metrics.redelivered.increment()
             self.logger.warning("a handler crashed; its message is delivered again", metadata: metadata)
-            return
-        }
-        var batch = StorageBatch()
-        var error = MeshError(.handlerFailed, "the handler of \(path) failed: \(reason)", accepted: .yes)
-        if isDurable {
-            self.logger.error("a message crashed its handler too often; it is a dead letter now", metadata: metadata)
-            self.metrics.deadLetters.increment()
-            error.hint = "it was tried \(attempts) times and is a dead letter now"
-            let letter = DeadLetter(
-                path: path, message: message, reason: reason, wallClock: self.configuration.wallClock())
-            batch.put(.deadLetters, MailboxKeys.id(message.id), letter.encoded())
         } else {
-            self.logger.warning("a handler crashed on an ephemeral message, which is gone", metadata: metadata)
+            self.logger.error("a message crashed its handler too often; it is a dead letter now", metadata: metadata)
+            self.bury(message, of: path, attempts: attempts, reason: reason)
         }
-        self.consume(message, of: path, isDurable: isDurable, outcome: .failed(error), &batch)
+        // A program that dies at once must not be started as fast as messages come.
+        self.state.withLock { state in
+            state.slots[path]?.crashes = crashes
+            self.pause(path, for: self.configuration.backoff(afterFailures: crashes), &state)
+        }
+    }
+
+    /// Makes a dead letter of a message, and the oldest ones give way to it.
+    private func bury(_ message: Message, of path: ActorPath, attempts: Int, reason: String) {
+        self.metrics.deadLetters.increment()
+        let letter = DeadLetter(
+            path: path, message: message, reason: reason, wallClock: self.configuration.wallClock()
+        ).encoded()
+        var batch = StorageBatch()
+        batch.put(.deadLetters, MailboxKeys.id(message.id), letter)
+        let dropped = self.state.withLock { $0.deadLetters.add(message.id, byteCount: letter.count) }
+        for id in dropped { batch.delete(.deadLetters, MailboxKeys.id(id)) }
+        self.metrics.deadLettersDropped.increment(by: dropped.count)
+        let error = MeshError(
+            .handlerFailed, "the handler of \(path) failed: \(reason)",
+            hint: "it was tried \(attempts) times and is a dead letter now", accepted: .yes)
+        self.consume(message, of: path, isDurable: true, outcome: .failed(error), &batch)
     }
 }

@@ -25,6 +25,8 @@ extension LocalActors {
             if case .stop = await self.nextStep(of: path, turns: 0) { break }
             guard let target = self.begin(path) else { break }
             do {
+                // What an earlier handler of this activation changed has to be on disk before it is read there.
+                if self.hasUnsyncedTurns(path) { await self.storage.commit(StorageBatch()) }
                 var actorState = try await self.loadState(of: path)
                 try await self.withHandler(of: target, path: path) { handler in
                     self.started(path)
@@ -144,6 +146,10 @@ extension LocalActors {
             state.slots[path]?.running = target
             return target
         }
+    }
+
+    private func hasUnsyncedTurns(_ path: ActorPath) -> Bool {
+        self.state.withLock { $0.slots[path]?.unsyncedTurns ?? 0 > 0 }
     }
 
     private func loadState(of path: ActorPath) async throws -> ActorState {

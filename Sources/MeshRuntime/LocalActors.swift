@@ -31,6 +31,7 @@ final class LocalActors: Sendable {
         var idempotency: IdempotencyTable
         /// Who waits for the outcome of a message.
         var waiters: [MessageID: [ReplyTo]] = [:]
+        var deadLetters: DeadLetterIndex
         var depth = 0
         var hotBytes = 0
         var unsyncedBytes = 0
@@ -70,6 +71,8 @@ final class LocalActors: Sendable {
         self.state = Mutex(
             State(
                 idempotency: IdempotencyTable(limit: configuration.idempotencyKeysMax),
+                deadLetters: DeadLetterIndex(
+                    countMax: configuration.deadLettersMax, bytesMax: configuration.deadLetterBytesMax),
                 places: ActivationPlaces(
                     limit: configuration.activationsMax, workerLimit: configuration.workersMax)))
         // Bounded by the number of places, which are taken before a path goes in.
@@ -89,6 +92,12 @@ final class LocalActors: Sendable {
             var reader = WireReader(entry.key.raw)
             keys.append((try reader.fingerprint(), try IdempotencyTable.Entry(decoding: entry.value)))
         }
+        var letters: [(MessageID, wallClock: UInt64, byteCount: Int)] = []
+        try await self.storage.read(StorageRange(.deadLetters)) { entry in
+            let letter = try DeadLetter(decoding: entry.value)
+            letters.append((letter.message.id, letter.wallClock, entry.value.count))
+        }
+        letters.sort { $0.wallClock < $1.wallClock }
         // The table forgets in the order of insertion.
         keys.sort { $0.1.expiresAt < $1.1.expiresAt }
         self.state.withLock { state in
@@ -97,6 +106,14 @@ final class LocalActors: Sendable {
                 state.depth += Int(record.next - record.head)
             }
             for (key, entry) in keys { state.idempotency.insert(key, entry) }
+            // Dropped only if a limit was lowered since.
+            var batch = StorageBatch()
+            for letter in letters {
+                for id in state.deadLetters.add(letter.0, byteCount: letter.byteCount) {
+                    batch.delete(.deadLetters, MailboxKeys.id(id))
+                }
+            }
+            if !batch.isEmpty { self.storage.commit(batch) {} }
             state.phase = .open
         }
         if !waiting.isEmpty { self.logger.info("messages wait", metadata: ["actors": "\(waiting.count)"]) }

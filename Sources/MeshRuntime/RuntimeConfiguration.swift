@@ -24,6 +24,9 @@ package struct RuntimeConfiguration: Sendable {
     package var idleAfter: Duration = .seconds(300)
     /// How often a message is given to a handler that crashes, before it becomes a dead letter.
     package var attemptsMax = 5
+    /// Dead letters kept; the oldest give way.
+    package var deadLettersMax = 1000
+    package var deadLetterBytesMax = 64 << 20
     /// Between attempts and between starts of a handler; doubles from the first to the last.
     package var backoff: ClosedRange<Duration> = .milliseconds(200) ... .seconds(30)
     package var idempotencyKeysMax = 100_000

@@ -11,6 +11,8 @@ struct RuntimeMetrics: Sendable {
     /// Consumed without a turn, because their deadline had passed.
     let expired = Counter(label: "meshnode_messages_expired_total")
     let deadLetters = Counter(label: "meshnode_messages_dead_lettered_total")
+    /// Old ones that gave way to younger.
+    let deadLettersDropped = Counter(label: "meshnode_dead_letters_dropped_total")
     let malformed = Counter(label: "meshnode_frames_malformed_total")
     let depth = Gauge(label: "meshnode_mailbox_depth")
     let activations = Gauge(label: "meshnode_activations")

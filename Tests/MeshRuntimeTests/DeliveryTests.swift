@@ -183,6 +183,29 @@ private final class Seen: Sendable {
         }
     }
 
+    @Test("calls that wait for one message under one key have a limit") func crowdedKey() async throws {
+        let gate = Gate()
+        try await withNode(
+            handlers: ScriptedHandlers { message, _ in
+                await gate.pass()
+                return message.body
+            }
+        ) { node in
+            let runtime = node.runtime
+            _ = try await runtime.apply([definition("work", "/work/{key}")])
+            let message = OutgoingMessage(
+                path: work, body: [], idempotencyKey: "k", timeout: .milliseconds(1))
+            _ = try await runtime.send(.init(path: work, body: [], idempotencyKey: "k"))
+            var codes: [MeshError.Code] = []
+            for _ in 0..<100 {
+                if let error = await code({ _ = try await runtime.call(message) }) { codes.append(error.code) }
+            }
+            #expect(codes.count == 100)
+            #expect(codes.last == .overloaded)
+            gate.open()
+        }
+    }
+
     @Test("when no more keys fit, a message with a key is refused until old ones expire") func fullKeys() async throws {
         var configuration = RuntimeConfiguration()
         configuration.idempotencyKeysMax = 2

@@ -69,6 +69,24 @@ private var impatient: RuntimeConfiguration {
         }
     }
 
+    @Test("dead letters have a limit, and the oldest give way") func deadLetterLimit() async throws {
+        var configuration = impatient
+        configuration.deadLettersMax = 2
+        configuration.attemptsMax = 1
+        try await withNode(
+            handlers: ScriptedHandlers { _, _ async throws(TurnFailure) in throw .crashed("killed") },
+            configuration: configuration
+        ) { node in
+            _ = try await node.runtime.apply([definition("work", "/work/{key}")])
+            for number in 0..<4 as Range<UInt8> {
+                _ = await code { _ = try await node.runtime.call(.init(path: work, body: [number])) }
+            }
+            let letters = try await node.storage.scan(StorageRange(.deadLetters), limit: 10)
+            let bodies = try letters.map { try DeadLetter(decoding: $0.value).message.body }
+            #expect(Set(bodies) == [[2], [3]])
+        }
+    }
+
     @Test("an ephemeral message is not delivered again") func ephemeralCrash() async throws {
         let attempts = Mutex(0)
         try await withNode(

@@ -43,8 +43,7 @@ extension WireReader {
         guard ActorDefinition.isName(name) else { throw WireError(.invalidValue, at: start) }
         var applied = AppliedDefinition(
             name: name, version: try self.read(), origin: try self.nodeID(), definition: nil)
-        // Versions count changes made by people; one near the end of the range would leave no room for the next.
-        guard 1...UInt64.max / 2 ~= applied.version else { throw WireError(.invalidValue, at: start) }
+        guard 1...AppliedDefinition.versionMax ~= applied.version else { throw WireError(.invalidValue, at: start) }
         let kind = self.offset
         switch try self.read(UInt8.self) {
         case 0: return applied

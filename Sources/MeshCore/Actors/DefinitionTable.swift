@@ -18,6 +18,19 @@ package struct AppliedDefinition: Hashable, Sendable {
         self.definition = definition
     }
 
+    /// Versions count changes made by people; beyond this, somebody damaged them.
+    static let versionMax = UInt64.max / 2
+
+    /// The version of the next change.
+    fileprivate func nextVersion() throws(MeshError) -> UInt64 {
+        guard self.version < Self.versionMax else {
+            throw MeshError(
+                .conflict, "the definition \(self.name) has version \(self.version), which leaves no next one",
+                hint: "use another name")
+        }
+        return self.version + 1
+    }
+
     package func supersedes(_ other: AppliedDefinition) -> Bool {
         (self.version, self.origin) > (other.version, other.origin)
     }
@@ -83,11 +96,10 @@ package struct DefinitionTable: Sendable {
                 continue
             }
             let applied = AppliedDefinition(
-                name: definition.name, version: (old?.version ?? 0) + 1, origin: origin, definition: definition)
-            self.merge(applied)
+                name: definition.name, version: try old?.nextVersion() ?? 1, origin: origin, definition: definition)
             results.append((applied, old?.definition == nil ? .created : .updated))
         }
-        self.index()
+        self.merge(results.filter { $0.change != .unchanged }.map(\.applied))
         return results
     }
 
@@ -95,7 +107,7 @@ package struct DefinitionTable: Sendable {
         guard let old = self[name], old.definition != nil else {
             throw MeshError(.notFound, "no definition is named \(name)", hint: "`meshnode get` lists them")
         }
-        let deleted = AppliedDefinition(name: name, version: old.version + 1, origin: origin, definition: nil)
+        let deleted = AppliedDefinition(name: name, version: try old.nextVersion(), origin: origin, definition: nil)
         self.merge([deleted])
         return deleted
     }

@@ -42,9 +42,17 @@ package struct IdempotencyTable: Sendable {
         return self.entries.count < self.limit || self.entries[key] != nil ? .fresh : .full
     }
 
-    package mutating func insert(_ key: Fingerprint, _ entry: Entry) {
-        self.entries[key] = entry
+    package subscript(key: Fingerprint) -> Entry? { self.entries[key] }
+
+    /// Returns the entry that had expired under the same key.
+    @discardableResult
+    package mutating func insert(_ key: Fingerprint, _ entry: Entry) -> Entry? {
+        // Removed keys leave their place in the order behind.
+        if self.order.count > 1024 + 2 * self.entries.count {
+            self.order.removeAll { self.entries[$0.key]?.expiresAt != $0.expiresAt }
+        }
         self.order.append((key, entry.expiresAt))
+        return self.entries.updateValue(entry, forKey: key)
     }
 
     /// Forgets a key whose message was never run.

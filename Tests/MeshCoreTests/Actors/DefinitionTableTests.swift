@@ -134,6 +134,17 @@ private func definition(
         }
     }
 
+    @Test("a definition at the last version cannot be changed, and nothing of the lot is") func lastVersion() throws {
+        var table = DefinitionTable()
+        let last = AppliedDefinition(
+            name: "a", version: .max / 2, origin: there, definition: try definition("a", "/a/{k}"))
+        table.merge([last])
+        let lot = [try definition("b", "/b/{k}"), try definition("a", "/c/{k}")]
+        #expect((try? table.apply(lot, origin: here)) == nil)
+        #expect((try? table.delete("a", origin: here)) == nil)
+        #expect(table.entries == [last])
+    }
+
     @Test("a version without room for the next is refused") func versions() throws {
         for version in [0, UInt64.max / 2 + 1, .max] {
             var writer = WireWriter()

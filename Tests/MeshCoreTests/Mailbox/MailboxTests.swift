@@ -78,6 +78,20 @@ private func message(_ number: UInt64, bytes: Int = 1) -> Message {
     }
 }
 
+@Suite struct DeadLetterIndexTests {
+    @Test("the oldest give way, by number and by size; the youngest always stays") func limits() {
+        var index = DeadLetterIndex(countMax: 3, bytesMax: 100)
+        func add(_ number: UInt64, _ bytes: Int) -> [UInt64] {
+            index.add(MessageID(high: 0, low: number), byteCount: bytes).map(\.low)
+        }
+        #expect([add(1, 10), add(2, 10), add(3, 10)] == [[], [], []])
+        #expect(add(4, 10) == [1])
+        #expect(add(5, 85) == [2, 3])
+        #expect(add(6, 500) == [4, 5])
+        #expect(index.count == 1)
+    }
+}
+
 @Suite struct IdempotencyTableTests {
     private let body = Fingerprint(high: 1, low: 1)
     private func key(_ number: UInt64) -> Fingerprint { Fingerprint(high: 9, low: number) }
@@ -112,6 +126,27 @@ private func message(_ number: UInt64, bytes: Int = 1) -> Message {
         table.insert(self.key(4), self.entry(40, expiresAt: 500))
         #expect(table.expire(at: 10, limit: 10).map(\.key) == [self.key(3)])
         #expect(table.check(self.key(4), body: self.body, at: 20) == .duplicate(MessageID(high: 0, low: 40)))
+    }
+
+    @Test("a key used again after it expired says whose outcome may go") func reuse() {
+        var table = IdempotencyTable(limit: 10)
+        let first = table.insert(self.key(1), self.entry(1, expiresAt: 10))
+        #expect(first == nil)
+        let second = table.insert(self.key(1), self.entry(2, expiresAt: 30))
+        #expect(second?.id == MessageID(high: 0, low: 1))
+        #expect(table.expire(at: 20, limit: 10).isEmpty)
+        #expect(table.expire(at: 30, limit: 10).map(\.entry.id) == [MessageID(high: 0, low: 2)])
+    }
+
+    @Test("keys that are taken out early do not disturb those that stay") func removal() {
+        var table = IdempotencyTable(limit: 10)
+        for number in 0..<5000 as Range<UInt64> {
+            table.insert(self.key(number), self.entry(number, expiresAt: 10 + number))
+            if number % 1000 != 0 { table.remove(self.key(number)) }
+        }
+        #expect(table.count == 5)
+        #expect(table.expire(at: 2010, limit: 10).map(\.entry.id.low) == [0, 1000, 2000])
+        #expect(table.expire(at: .max, limit: 10).map(\.entry.id.low) == [3000, 4000])
     }
 
     @Test("the same key at two paths is two keys") func scope() throws {
