@@ -105,11 +105,9 @@ private final class SharedDatabase: Sendable {
     /// ATC 2020), so a second try proves nothing. Only a restart, which reads what is really there, can go on.
     func commit(_ batches: [StorageBatch]) {
         if batches.allSatisfy(\.isEmpty) { return }
-        do { try self.database.write(batches) } catch {
-            endProcess("\(error). Free space on its disk, or look at the disk's own log, and start again.")
-        }
+        do { try self.database.write(batches) } catch { endProcess(because: "\(error)") }
         guard self.database.backgroundErrors == 0 else {
-            endProcess("the database \(self.database.path) could not be flushed or compacted; its LOG file says why.")
+            endProcess(because: "cannot flush or compact the database \(self.database.path); its LOG file says why")
         }
     }
 
@@ -124,10 +122,20 @@ private final class SharedDatabase: Sendable {
     }
 }
 
-/// One line on standard error, and no unwinding: nothing in memory can be trusted to be on disk, and what memory holds
-/// does not belong into a crash report.
-private func endProcess(_ reason: String) -> Never {
-    let line = Array("meshnode: the storage ended the process: \(reason)\n".utf8)
+/// Ends the process at once, with one line on standard error.
+///
+/// Not `fatalError`: its backtrace would hold the lock and the sockets for seconds, in which nobody takes over, and it
+/// prints memory, in which keys can stand.
+private func endProcess(because reason: String) -> Never {
+    let mend =
+        if reason.contains("No space left") || reason.contains("File too large") {
+            "make room on the disk, then start it again"
+        } else if reason.contains("Too many open files") {
+            "raise the limit of open files, then start it again"
+        } else {
+            "check the disk, then start it again: it goes on from what is really there"
+        }
+    let line = Array("meshnode ends: \(reason); \(mend)\n".utf8)
     _ = unsafe line.withUnsafeBytes { unsafe write(STDERR_FILENO, $0.baseAddress, $0.count) }
     _exit(1)
 }

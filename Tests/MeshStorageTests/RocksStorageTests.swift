@@ -234,7 +234,9 @@ private let node = NodeID(high: 1, low: 2)
 
     @Test("a disk that does not keep what it was given ends the process") func failedWrite() async throws {
         try await withFolder { folder in
-            await #expect(processExitsWith: .failure) { [folder = folder as String] in
+            let result = await #expect(
+                processExitsWith: .exitCode(1), observing: [\.standardErrorContent]
+            ) { [folder = folder as String] in
                 let storage = try RocksStorage(directory: folder, node: NodeID(high: 1, low: 2))
                 limitFiles(to: 100_000)
                 for number in 0..<20 as Range<UInt8> {
@@ -245,6 +247,9 @@ private let node = NodeID(high: 1, low: 2)
                 // Reached only if a lost write was reported as durable: success is the failure of this test.
                 exit(0)
             }
+            let said = String(decoding: result?.standardErrorContent ?? [], as: UTF8.self)
+            #expect(said.contains("meshnode ends: cannot write to the database \(folder)"))
+            #expect(said.contains("make room on the disk"))
         }
     }
 }
