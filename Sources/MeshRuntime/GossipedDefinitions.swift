@@ -16,7 +16,7 @@ final class GossipedDefinitions: DefinitionRegistry {
     private let requests: Requests
     private let logger: Logger
     private let send: @Sendable (PeerFrame, NodeID) -> PeerSend
-    private let observer = Mutex<(@Sendable (String, DefinitionTable.Change) -> Void)?>(nil)
+    private let observer = Mutex<(@Sendable ([(String, DefinitionTable.Change)]) -> Void)?>(nil)
 
     init(
         storage: any Storage, directory: any MemberDirectory, requests: Requests, logger: Logger,
@@ -29,13 +29,13 @@ final class GossipedDefinitions: DefinitionRegistry {
         self.send = send
     }
 
-    /// Calls `observer` without a lock, after the table has changed, with a name and what became of it.
-    func observe(_ observer: @escaping @Sendable (String, DefinitionTable.Change) -> Void) {
+    /// Calls `observer` without a lock, after the table has changed, with names and what became of them.
+    func observe(_ observer: @escaping @Sendable ([(String, DefinitionTable.Change)]) -> Void) {
         self.observer.withLock { $0 = observer }
     }
 
-    private func changed(_ name: String, _ change: DefinitionTable.Change) {
-        self.observer.withLock { $0 }?(name, change)
+    private func changed(_ changes: [(String, DefinitionTable.Change)]) {
+        if !changes.isEmpty { self.observer.withLock { $0 }?(changes) }
     }
 
     func recover() async throws {
@@ -63,7 +63,7 @@ final class GossipedDefinitions: DefinitionRegistry {
         }
         let fresh = results.filter { $0.change != .unchanged }
         await self.storage.commit(StorageBatch())
-        for (applied, change) in fresh { self.changed(applied.name, change) }
+        self.changed(fresh.map { ($0.applied.name, $0.change) })
         await self.spread(fresh.map(\.applied))
         return results
     }
@@ -75,7 +75,7 @@ final class GossipedDefinitions: DefinitionRegistry {
             return deleted
         }
         await self.storage.commit(StorageBatch())
-        self.changed(name, .deleted)
+        self.changed([(name, .deleted)])
         await self.spread([deleted])
     }
 
@@ -154,8 +154,8 @@ final class GossipedDefinitions: DefinitionRegistry {
             self.logger.info(
                 "a definition changed elsewhere",
                 metadata: ["name": "\(entry.name)", "change": "\(change)", "version": "\(entry.version)"])
-            self.changed(entry.name, change)
         }
+        self.changed(changes.map { ($0.0.name, $0.1) })
     }
 
     private func batch(of entries: [AppliedDefinition]) -> StorageBatch {

@@ -165,14 +165,4 @@ extension LocalActors {
             }
         }
     }
-
-    /// Forgets who waits at a node that is gone.
-    func forgetWaiters(at node: NodeID) {
-        self.state.withLock { state in
-            for id in state.waiters.filter({ $0.value.contains { $0.node == node } }).keys {
-                state.waiters[id]?.removeAll { $0.node == node }
-                if state.waiters[id]?.isEmpty == true { state.waiters[id] = nil }
-            }
-        }
-    }
 }

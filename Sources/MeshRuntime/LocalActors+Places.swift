@@ -107,17 +107,24 @@ extension LocalActors {
 
     /// Activations whose definition changed end after their turn; messages that found no definition get another chance.
     func definitionsChanged() {
-        var woken: [CheckedContinuation<Void, Never>?] = []
-        self.state.withLock { state in
-            for path in state.slots.keys.sorted() {
-                if let running = state.slots[path]?.running, running != (try? self.target(of: path)) {
-                    state.slots[path]?.isStopping = true
-                    state.slots[path]?.pausedUntil = nil
-                }
-                woken.append(self.schedule(path, &state))
-            }
+        // Who comes meanwhile asks for the new definition anyway.
+        var paths = self.state.withLock { Array($0.slots.keys) }[...]
+        while !paths.isEmpty {
+            // A few at a time: every message that arrives needs this lock.
+            let some = paths.prefix(256)
+            paths = paths.dropFirst(some.count)
+            let woken = self.state.withLock { state in some.map { self.definitionChanged(at: $0, &state) } }
+            for continuation in woken { continuation?.resume() }
         }
-        for continuation in woken { continuation?.resume() }
+    }
+
+    private func definitionChanged(at path: ActorPath, _ state: inout State) -> CheckedContinuation<Void, Never>? {
+        if let running = state.slots[path]?.running, running != (try? self.target(of: path)) {
+            state.slots[path]?.isStopping = true
+        }
+        // What could not run may be able to now.
+        state.slots[path]?.pausedUntil = nil
+        return self.schedule(path, &state)
     }
 
     /// Wakes what has paused long enough, ends what has been idle for long, forgets old idempotency keys; says when to

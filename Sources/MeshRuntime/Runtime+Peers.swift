@@ -36,11 +36,9 @@ extension Runtime: PeerHandler {
         }
     }
 
-    /// Whoever asked this member learns that no answer will come, and nobody here works for its askers any more.
-    package func disconnected(_ node: NodeID) {
-        self.requests.disconnected(node)
-        self.actors.forgetWaiters(at: node)
-    }
+    /// Whoever asked this member learns that no answer will come. Its own requests go on here: an outcome that it does not
+    /// wait for any more is a frame that meets nobody.
+    package func disconnected(_ node: NodeID) { self.requests.disconnected(node) }
 
     /// A message from another node is taken whoever owns its path by the view of this one: views differ while members
     /// come and go, and passing it on could go round in circles.

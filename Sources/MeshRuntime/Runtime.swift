@@ -18,7 +18,6 @@ package final class Runtime: Sendable {
     private let alarm: Alarm
     /// Members that have been asked to compare definitions.
     private let greeted = Mutex<Set<NodeID>>([])
-    private let observer: @Sendable (String, DefinitionTable.Change) -> Void
     private let grace = Mutex<Duration>(.zero)
     private let ended = Mutex<(isOver: Bool, waiters: [CheckedContinuation<Void, Never>])>((false, []))
 
@@ -38,7 +37,6 @@ package final class Runtime: Sendable {
         self.alarm = alarm
         self.link = link
         self.requests = requests
-        self.observer = definitionChanged
         self.definitionTable = GossipedDefinitions(
             storage: storage, directory: directory, requests: requests, logger: logger, send: link.send)
         self.actors = LocalActors(
@@ -49,9 +47,9 @@ package final class Runtime: Sendable {
             guard let body = ReplyFrame(answer)?.encoded() else { return }
             _ = link.send(PeerFrame(kind: .reply, correlation: replyTo.request, body: body), node)
         }
-        self.definitionTable.observe { [weak actors, definitionChanged] name, change in
+        self.definitionTable.observe { [weak actors, definitionChanged] changes in
             actors?.definitionsChanged()
-            definitionChanged(name, change)
+            for (name, change) in changes { definitionChanged(name, change) }
         }
     }
 
