@@ -155,6 +155,9 @@ extension MembershipSimulation {
         self.counters.userEvents += 1
         self.trace.record(self.now.nanoseconds, UInt64(host), 5, event.origin.low, UInt64(event.sequence))
         guard let life = self.hosts[host].process?.life else { return }
+        self.narrative.add(
+            "\(self.now) \(host): event \(event.sequence) of "
+                + "\(self.truth.lives[event.origin].map { String($0.host) } ?? event.origin.short)/\(event.bootEpoch)")
         self.checks.heard(event, on: ProcessID(host: host, life: life), at: self.now)
     }
 

@@ -179,6 +179,7 @@ extension MembershipSimulation {
             Label("rack", "r\(self.random.below(40))"), Label("tier", "\(self.random.below(3))"),
         ]
         self.step(.retag(self.hosts[host].disk.tags), on: host)
+        self.truth.disturbed()
     }
 
     private mutating func advertise(_ host: Int) {
@@ -187,5 +188,6 @@ extension MembershipSimulation {
             Label(index < names.count ? names[index] : "field.\(index)", "\(self.random.below(80))GiB")
         }
         self.step(.advertise(labels), on: host)
+        self.truth.disturbed()
     }
 }
