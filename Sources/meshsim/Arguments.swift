@@ -82,8 +82,8 @@ struct ScenarioOptions: ParsableArguments {
     @Option(
         help: """
             joining: host 0 makes the mesh, the others join through three seeds in the first 5 seconds. \
-            converged: everybody has exchanged real push/pull frames with log2 N others before time begins, so \
-            everybody knows everybody. Default: converged above 512 members.
+            converged: before time begins, one host gathers what all know and everybody asks it, by real push/pull \
+            frames; so everybody knows everybody and nothing is left to be told. Default: converged above 512 members.
             """)
     var start: Scenario.Start?
 
