@@ -13,7 +13,7 @@ package struct Checks: Sendable {
 
     init(scenario: Scenario) {
         self.detection = DetectionBound(scenario: scenario)
-        self.news = EventDelivery()
+        self.news = EventDelivery(pushPullInterval: scenario.configuration.pushPullInterval)
         self.wellFormed = WellFormed(datagramBytesMax: scenario.configuration.datagramBytesMax)
     }
 

@@ -99,9 +99,12 @@ extension MembershipSimulation {
         guard let process = self.hosts[host].process else { return }
         self.trace.record(self.now.nanoseconds, UInt64(host), 11)
         // The dead too: during a partition these are the other half, and without them a half that restarts stays alone.
-        self.hosts[host].disk.remembered = process.membership.members
-            .filter { $0.state != .left && $0.description.id != process.membership.local.id }
-            .map(\.description)
+        // As the daemon does: those known now, and those remembered before and not met since.
+        let members = process.membership.members.filter { $0.description.id != process.membership.local.id }
+        let met = Set(members.map(\.description.id))
+        self.hosts[host].disk.remembered =
+            members.filter { $0.state != .left }.map(\.description)
+            + self.hosts[host].disk.remembered.filter { !met.contains($0.id) }
         self.hosts[host].process = nil
         for input in process.waiting { self.discard(input) }
         self.abandonStreams(of: process, on: host)

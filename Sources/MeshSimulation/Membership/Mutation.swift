@@ -8,8 +8,6 @@ package enum Mutation: Hashable, Sendable {
     case forgottenEpoch
     /// User events reach the application twice.
     case repeatedEvents
-    /// Rumours are told to nobody.
-    case silentGossip
     /// Suspicions never end.
     case endlessSuspicion
     /// The last byte of every datagram is inverted and another appended.
@@ -17,7 +15,6 @@ package enum Mutation: Hashable, Sendable {
 
     func spoil(_ configuration: inout Membership.Configuration) {
         switch self {
-        case .silentGossip: configuration.retransmitMultiplier = 0
         case .endlessSuspicion: configuration.suspicionMultiplier = 10_000
         default: break
         }

@@ -19,11 +19,6 @@ struct MutationTests {
         #expect(self.violation(.unreportedCut(5))?.check == "no false death")
     }
 
-    @Test("gossip that is told once and no more")
-    func silentGossip() {
-        #expect(self.violation(.silentGossip) { $0.faults = .only([.news]) }?.check == "user events once each")
-    }
-
     @Test("a restart that forgets to raise the boot epoch")
     func forgottenEpoch() {
         #expect(self.violation(.forgottenEpoch) { $0.faults = .only([.massrestart]) } != nil)
