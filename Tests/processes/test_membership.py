@@ -99,6 +99,17 @@ class Membership(MeshCase):
         self.assertEqual(status["mesh"]["health"], "joining")
         self.assertEqual(node.stop(), 0)
 
+    def test_a_node_that_never_joined_makes_no_mesh_when_it_is_started_again(self):
+        self.mesh.create("other").stop()
+        lonely = self.mesh.node("lonely")
+        for _ in range(2):
+            lonely.start("--join", "127.0.0.1:1", "--token-file", self.mesh.token_file, wait=False)
+            lonely.wait_until("an attempt is logged", lambda: "127.0.0.1:1" in lonely.log.read_text(), 20)
+            self.assertEqual(lonely.status()["node"]["state"], "joining")
+            reply = lonely.request("POST", "/v1/send/meshnode/echo/x", "1")
+            self.assertEqual((reply.status, reply.json["error"]["accepted"]), (503, "no"), reply.body)
+            lonely.kill()
+
     def test_a_joining_node_gets_in_when_its_seed_appears(self):
         alpha = self.mesh.create("alpha")
         address = alpha.address
