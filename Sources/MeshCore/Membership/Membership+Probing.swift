@@ -171,8 +171,6 @@ extension Membership {
         }
     }
 
-    func isHelping(_ index: Int) -> Bool { self.table[index].state == .alive }
-
     mutating func negativelyAcknowledged(_ sequence: UInt32, by origin: Origin) {
         guard let place = self.probes.firstIndex(where: { $0.sequence == sequence }), origin.index != nil,
             self.probes[place].nacks < self.probes[place].helpers

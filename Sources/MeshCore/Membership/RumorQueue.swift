@@ -40,8 +40,6 @@ package struct Rumor: Comparable, Sendable {
 package struct RumorQueue: Sendable {
     /// How many that do not fit are looked past before a packet is full.
     private static let lookahead = 8
-    /// No rumor is smaller: each has a kind, an id and an epoch. A full packet need not be looked for.
-    private static let sizeMin = 1 + 16 + 8
 
     /// Beyond this a rumor is told once and no more. When thousands of members change at once, telling each of them
     /// as often as a single change would take minutes, and the next push/pull brings what gossip missed.
@@ -51,6 +49,8 @@ package struct RumorQueue: Sendable {
     private var putBack: [Rumor] = []
     private var lastStamp: UInt32 = 0
     private var misfits = 0
+    /// No rumor in the queue is smaller: most packets end here, without a look at what does not fit.
+    private var smallest = Int.max
 
     package init() {}
 
@@ -63,6 +63,7 @@ package struct RumorQueue: Sendable {
         _ subject: Rumor.Subject, index: Int, field: Int = 0, size: Int, toldAlready: Int = 0
     ) -> UInt32 {
         self.lastStamp = self.lastStamp == .max ? 1 : self.lastStamp + 1
+        self.smallest = min(self.smallest, size)
         self.heap.insert(
             Rumor(
                 subject, index: index, field: field, size: size, tellings: toldAlready, stamp: self.lastStamp))
@@ -71,7 +72,7 @@ package struct RumorQueue: Sendable {
 
     /// The most urgent rumor of at most `room` bytes; nil when none of the next few fits. End with `finish`.
     package mutating func take(room: Int) -> Rumor? {
-        guard room >= Self.sizeMin else { return nil }
+        guard room >= self.smallest else { return nil }
         while self.misfits < Self.lookahead, let rumor = self.heap.popMin() {
             if rumor.size <= room { return rumor }
             self.misfits += 1
@@ -92,5 +93,6 @@ package struct RumorQueue: Sendable {
         for rumor in self.putBack { self.heap.insert(rumor) }
         self.putBack.removeAll(keepingCapacity: true)
         self.misfits = 0
+        if self.heap.isEmpty { self.smallest = .max }
     }
 }

@@ -40,6 +40,19 @@ struct RumorQueueTests {
         #expect(queue.count == 101)
     }
 
+    @Test("a small rumor behind large ones is found after the queue was empty and filled again")
+    func smallest() {
+        var queue = RumorQueue()
+        _ = queue.add(.member, index: 1, size: 50)
+        #expect(queue.take(room: 49) == nil)
+        #expect(queue.take(room: 50)?.index == 1)
+        queue.finish()
+        _ = queue.add(.member, index: 2, size: 500)
+        #expect(queue.take(room: 499) == nil)
+        _ = queue.add(.member, index: 3, size: 40)
+        #expect(queue.take(room: 45)?.index == 3)
+    }
+
     @Test("each rumor has a stamp of its own")
     func stamps() {
         var queue = RumorQueue()
