@@ -49,11 +49,22 @@ struct ActorSlot: Sendable {
     var processed: UInt64 = 0
     /// Turns whose commits are not on disk yet.
     var unsyncedTurns = 0
+    /// Messages below this sequence are on disk.
+    var syncedEnd: UInt64
     /// When it last had nothing to do; nil while it works.
     var idleSince: Instant?
     var isInIdleQueue = false
 
-    init(mailbox: Mailbox) { self.mailbox = mailbox }
+    /// All of `mailbox` is on disk.
+    init(mailbox: Mailbox) {
+        self.mailbox = mailbox
+        self.syncedEnd = mailbox.record.next
+    }
+
+    /// Whether the first message may run. What a built-in actor does is a batch behind the message's own, so it may run
+    /// ahead of the disk. A program's effect is outside at once: after a crash that lost the message, its client would
+    /// rightly send it again, under another id.
+    var mayRun: Bool { self.running?.isWorker != true || self.mailbox.record.head < self.syncedEnd }
 
     var isLive: Bool { if case .live = self.activation { true } else { false } }
 

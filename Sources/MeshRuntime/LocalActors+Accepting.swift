@@ -141,8 +141,13 @@ extension LocalActors {
         // Whoever waits elsewhere for the outcome hears of the acceptance too, unless the outcome is about to come.
         let isTold = replyTo.want == .acceptance || replyTo.node == nil || target.isWorker
         self.storage.commit(batch) {
-            self.state.withLock { $0.unsyncedBytes -= bytes }
+            let woken = self.state.withLock { state -> CheckedContinuation<Void, Never>? in
+                state.unsyncedBytes -= bytes
+                state.slots[arrival.path]?.syncedEnd = sequence + 1
+                return target.isWorker ? state.slots[arrival.path]?.sleeper.take() : nil
+            }
             if isTold { self.answer(replyTo, .accepted(message.id)) }
+            woken?.resume()
         }
     }
 

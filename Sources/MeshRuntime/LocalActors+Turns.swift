@@ -126,7 +126,9 @@ extension LocalActors {
             switch slot.mailbox.peek() {
             case .empty: return nil
             case .cold(let sequence): return .refill(sequence)
-            case .durable(let first): (message, isDurable) = (first, true)
+            case .durable(let first):
+                guard slot.mayRun else { return nil }
+                (message, isDurable) = (first, true)
             case .ephemeral(let first): (message, isDurable) = (first, false)
             }
             guard message.isExpired(at: self.configuration.wallClock()) else {
