@@ -75,11 +75,13 @@ let package = Package(
         .systemLibrary(name: "CSodium", pkgConfig: "libsodium", providers: [.apt(["libsodium-dev"])]),
         .systemLibrary(name: "CLZ4", pkgConfig: "liblz4", providers: [.apt(["liblz4-dev"])]),
         .systemLibrary(name: "CRocksDB", pkgConfig: "rocksdb", providers: [.apt(["librocksdb-dev"])]),
+        // Sends batches of datagrams: sendmmsg.
+        .target(name: "CDatagrams"),
         // Counts allocations, for meshbench.
         .target(name: "CMallocCounter"),
 
         module("MeshCore", collections),
-        module("MeshTransport", ["MeshCore", "CSodium", "CLZ4", logging, metrics] + nio),
+        module("MeshTransport", ["MeshCore", "CDatagrams", "CSodium", "CLZ4", logging, metrics] + nio),
         module("MeshStorage", ["MeshCore", "CRocksDB", logging, metrics]),
         module("MeshRuntime", ["MeshCore", logging, metrics]),
         module("MeshWorkers", ["MeshRuntime", "MeshCore", logging, subprocess, systemPackage] + collections),

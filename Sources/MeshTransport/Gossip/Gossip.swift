@@ -6,7 +6,6 @@ internal import NIOCore
 /// Drives the membership on the event loop that owns the UDP socket: feeds inputs, performs effects, decides nothing.
 final class Gossip: ChannelInboundHandler {
     typealias InboundIn = AddressedEnvelope<ByteBuffer>
-    typealias OutboundOut = AddressedEnvelope<ByteBuffer>
 
     /// What a step wants done elsewhere; called on the gossip loop.
     struct Outlet: Sendable {
@@ -15,26 +14,21 @@ final class Gossip: ChannelInboundHandler {
         var event: @Sendable (NetworkEvent) -> Void
     }
 
-    private static let addressesMax = 8192
-
     private var engine: GossipEngine
     private let channel: any Channel
-    private let family: NIOBSDSocket.ProtocolFamily
+    private var outgoing: OutgoingDatagrams
     private let directory: Directory
     private let outlet: Outlet
     private let refusals: Refusals
     private let received = Counter(label: "meshnode_datagrams_received_total")
     private let sent = Counter(label: "meshnode_datagrams_sent_total")
-    /// The kernel's buffer was full: the packet is as good as lost on the way.
+    /// Not taken by the system, for want of room or of a route: as good as lost on the way.
     private let dropped = Counter(label: "meshnode_datagrams_dropped_total")
 
-    /// Socket addresses by endpoint: making one allocates.
-    private var addresses: [Endpoint: SocketAddress] = [:]
     /// The earliest wake that is scheduled and has not come.
     private var armed = Instant.distantFuture
     private var onDeparture: [() -> Void] = []
     private var hasDeparted = false
-    private var hasWritten = false
     private var isStopped = false
 
     init(
@@ -43,7 +37,7 @@ final class Gossip: ChannelInboundHandler {
     ) {
         self.engine = engine
         self.channel = channel
-        self.family = family
+        self.outgoing = OutgoingDatagrams(isIPv4: family == .inet)
         self.directory = directory
         self.outlet = outlet
         self.refusals = refusals
@@ -77,7 +71,7 @@ final class Gossip: ChannelInboundHandler {
 
     func channelReadComplete(context: ChannelHandlerContext) { self.flush() }
 
-    /// A packet that could not be sent or read is one more lost packet.
+    /// A packet that could not be read is one more lost packet.
     func errorCaught(context: ChannelHandlerContext, error: any Error) { self.dropped.increment() }
 
     func receive(frame: [UInt8], from sender: NodeID) {
@@ -139,31 +133,20 @@ final class Gossip: ChannelInboundHandler {
     }
 
     private func send(_ range: Range<Int>, to target: Endpoint) {
-        guard self.channel.isWritable, let address = self.address(of: target) else {
-            return self.dropped.increment()
-        }
-        var buffer = self.channel.allocator.buffer(capacity: DatagramSealer.sealedBytesMax)
-        self.engine.seal(range) { packet in
-            unsafe packet.withUnsafeBytes { _ = unsafe buffer.writeBytes($0) }
-        }
-        self.channel.write(AddressedEnvelope(remoteAddress: address, data: buffer), promise: nil)
-        self.hasWritten = true
-        self.sent.increment()
+        guard self.outgoing.canReach(target) else { return self.dropped.increment() }
+        if self.outgoing.isFull { self.flush() }
+        self.engine.seal(range) { packet in self.outgoing.append(packet, to: target) }
     }
 
     /// One system call for all packets of a batch.
     private func flush() {
-        guard self.hasWritten else { return }
-        self.hasWritten = false
-        self.channel.flush()
-    }
-
-    private func address(of endpoint: Endpoint) -> SocketAddress? {
-        if let address = self.addresses[endpoint] { return address }
-        guard let address = endpoint.socketAddress(for: self.family) else { return nil }
-        if self.addresses.count >= Self.addressesMax { self.addresses.removeAll() }
-        self.addresses[endpoint] = address
-        return address
+        let count = self.outgoing.count
+        guard count > 0 else { return }
+        let taken = try? self.channel.pipeline.syncOperations.withUnsafeTransportIfAvailable(
+            of: NIOBSDSocket.Handle.self
+        ) { socket in self.outgoing.send(over: socket) }
+        self.sent.increment(by: taken ?? 0)
+        if taken ?? 0 < count { self.dropped.increment(by: count - (taken ?? 0)) }
     }
 
     /// Schedules only what comes earlier than anything scheduled; a wake that comes too early arms anew.

@@ -44,6 +44,26 @@ struct MeshNetworkTests {
         await self.stop([open, four, six])
     }
 
+    @Test("a member at an address that cannot be sent to costs packets, not the node")
+    func unsendable() async throws {
+        let nodes = try await self.form(2, host: "::1")
+        // Link-local without a scope: every send fails with EINVAL, and nothing leaves the machine.
+        let stray = try await TestNode.start(
+            self.mesh, name: "stray", host: "::1", advertise: HostAndPort(host: "fe80::1", port: 9))
+        try await stray.network.join(seeds: [nodes[0].seed])
+        for node in nodes {
+            try await eventually("the stray is known") { await self.state(of: stray, at: node) != nil }
+        }
+        // Each round is told to all, the stray included; the second shows that the first did no harm.
+        for round in ["one", "two"] {
+            try nodes[0].network.retag([Label("round", round)])
+            try await eventually("gossip goes on") {
+                await nodes[1].network.member(nodes[0].id)?.description.tags == [Label("round", round)]
+            }
+        }
+        await self.stop(nodes + [stray])
+    }
+
     @Test("frames of every kind and size arrive in order, both ways")
     func frames() async throws {
         let nodes = try await self.form(2)
