@@ -105,6 +105,9 @@ struct MemberTable: Sendable {
         self.slots[hole] = Self.empty
         self.store.drop(self.records[index].labels)
         self.store.drop(self.records[index].fields)
+        // Places in the store move when it is compacted, and those of the vacant would stay behind.
+        self.records[index].labels = ByteStore.Place()
+        self.records[index].fields = ByteStore.Place()
         self.records[index].state = .left
         self.records[index].flags = .vacant
         self.records[index].rumor = 0

@@ -55,7 +55,14 @@ extension Membership {
                 self.forget(index)
             }
         }
+        if kept.count < self.dead.count { self.dropRumorsOfVacant() }
         self.dead = kept
+    }
+
+    /// A node that is alone tells nothing: what it still owes about the forgotten would wait for ever.
+    private mutating func dropRumorsOfVacant() {
+        let table = self.table
+        self.rumors.removeAll { $0.subject != .event && !table.isUsed(Int($0.index)) }
     }
 
     private mutating func forget(_ index: Int) {

@@ -89,16 +89,16 @@ extension Membership {
         let index = Int(rumor.index)
         switch rumor.subject {
         case .member:
-            guard self.table[index].rumor == rumor.stamp else { return false }
+            guard self.table.isUsed(index), self.table[index].rumor == rumor.stamp else { return false }
             if let claim = self.accusation(of: index) {
                 writer.write(claim)
             } else {
                 writer.write(alive: index, of: self.table)
             }
         case .capability:
-            guard let field = self.table.fields(of: index)[Int(rumor.field)], field.rumor == rumor.stamp else {
-                return false
-            }
+            guard self.table.isUsed(index), let field = self.table.fields(of: index)[Int(rumor.field)],
+                field.rumor == rumor.stamp
+            else { return false }
             writer.write(field, of: self.table[index].id, epoch: self.table[index].boot.epoch)
         case .event:
             return self.events.write(index, stamp: rumor.stamp, into: &writer)

@@ -88,6 +88,12 @@ package struct RumorQueue: Sendable {
         self.putBack.append(rumor)
     }
 
+    /// Not between `take` and `finish`.
+    mutating func removeAll(where isObsolete: (Rumor) -> Bool) {
+        self.heap = Heap(self.heap.unordered.filter { !isObsolete($0) })
+        if self.heap.isEmpty { self.smallest = .max }
+    }
+
     /// The packet is closed: what is still owed goes back into the queue.
     package mutating func finish() {
         for rumor in self.putBack { self.heap.insert(rumor) }
