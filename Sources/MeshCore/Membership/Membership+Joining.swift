@@ -129,7 +129,8 @@ extension Membership {
         self.phase = .leaving(until: now + self.configuration.gossipInterval * rounds)
         self.probes.removeAll()
         self.change(
-            0, to: .left, incarnation: self.table[0].incarnation + 1, cause: .left, at: now, into: &effects)
+            0, to: .left, incarnation: Incarnation.after(self.table[0].incarnation), cause: .left, at: now,
+            into: &effects)
         self.gossipAt = now
     }
 

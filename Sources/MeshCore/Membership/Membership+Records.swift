@@ -10,6 +10,9 @@ extension Membership {
             if alive.boot.epoch == self.table[known].boot.epoch {
                 if alive.boot.nonce != self.table[known].boot.nonce { return effects.refuse(.clonedBoot) }
                 guard alive.incarnation > self.table[known].incarnation else { return }
+                guard Incarnation.isPlausible(alive.incarnation, after: self.table[known].incarnation) else {
+                    return effects.refuse(.malformed)
+                }
             }
         }
         guard alive.protocols.overlaps(self.local.protocols) else { return effects.refuse(.unsupportedVersion) }
@@ -85,6 +88,9 @@ extension Membership {
         guard let index = self.table.find(claim.id), claim.epoch == self.table[index].boot.epoch,
             claim.incarnation >= self.table[index].incarnation
         else { return }
+        guard Incarnation.isPlausible(claim.incarnation, after: self.table[index].incarnation) else {
+            return effects.refuse(.malformed)
+        }
         switch claim.state {
         case .suspect:
             guard claim.rank >= self.table[index].rank else { return }

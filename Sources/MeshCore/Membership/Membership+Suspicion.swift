@@ -46,7 +46,7 @@ extension Membership {
         }
         guard claim.epoch == self.local.boot.epoch, self.phase == .active else { return }
         if claim.incarnation >= self.table[0].incarnation {
-            self.worsenHealth(by: 1)
+            if Incarnation.isPlausible(claim.incarnation, after: self.table[0].incarnation) { self.worsenHealth(by: 1) }
             self.renew(above: claim.incarnation, cause: .refuted, at: now, into: &effects)
         } else if self.table[0].rumor == 0 {
             // Refuted before, but somebody has not heard.
@@ -58,9 +58,12 @@ extension Membership {
     mutating func renew(
         above incarnation: UInt32, cause: MemberChange.Cause, at now: Instant, into effects: inout Effects
     ) {
-        guard incarnation < .max else { return effects.refuse(.malformed) }
+        let own = self.table[0].incarnation
+        guard Incarnation.isPlausible(incarnation, after: own), incarnation < Incarnation.highest else {
+            return effects.refuse(.malformed)
+        }
         self.change(
-            0, to: .alive, incarnation: max(incarnation, self.table[0].incarnation) + 1, cause: cause, at: now,
+            0, to: .alive, incarnation: Incarnation.after(max(incarnation, own)), cause: cause, at: now,
             into: &effects)
     }
 

@@ -60,7 +60,7 @@ struct CodecTests {
     func claims(state: MemberState) throws {
         for hard in state == .left ? [false] : [false, true] {
             let claim = Claim(
-                state: state, id: Self.id, epoch: 3, incarnation: .max,
+                state: state, id: Self.id, epoch: 3, incarnation: Incarnation.highest,
                 accuser: state == .left ? Self.id : Self.other, hardEvidence: hard)
             try self.check(claim, { $0.write(claim) }, { reader, kind throws(WireError) in try reader.claim(kind) })
         }

@@ -180,14 +180,25 @@ struct DatagramTests {
         #expect(mesh.nodes[0]?.localHealth == 1)
     }
 
-    @Test("the highest incarnation cannot be refuted, and nothing overflows")
-    func lastIncarnation() {
+    @Test(
+        "an incarnation that no boot reaches is believed of nobody, and nothing overflows",
+        arguments: [.max, .max - 1, Incarnation.highest + 1, Incarnation.highest, Incarnation.stepMax + 1] as [UInt32],
+        [MemberState.suspect, .dead, .left])
+    func lastIncarnation(_ incarnation: UInt32, state: MemberState) {
         var mesh = self.pair()
-        let bytes = self.packet {
-            $0.write(Claim(state: .dead, id: TestMesh.id(0), epoch: 1, incarnation: .max, accuser: TestMesh.id(1)))
+        for node in 0..<2 {
+            let bytes = self.packet(counter: 10_000 + UInt64(node)) {
+                $0.write(
+                    Claim(
+                        state: state, id: TestMesh.id(node), epoch: 1, incarnation: incarnation,
+                        accuser: TestMesh.id(1)))
+            }
+            _ = self.answers(to: bytes, in: &mesh)
+            #expect(mesh.nodes[0]?.state(of: TestMesh.id(node)) == .alive)
+            #expect(mesh.nodes[0]?.incarnation(of: TestMesh.id(node)) ?? .max < 2)
         }
-        _ = self.answers(to: bytes, in: &mesh)
-        #expect(mesh.refusals.map(\.reason) == [.malformed])
+        #expect(mesh.refusals.map(\.reason) == [.malformed, .malformed])
+        mesh.step(0, .retag([Label("a", "b")]))
         mesh.step(0, .leave)
         mesh.run(for: .seconds(5))
         #expect(mesh.departed == [0])

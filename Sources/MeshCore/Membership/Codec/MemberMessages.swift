@@ -1,3 +1,27 @@
+/// What nodes believe of incarnations: one member's slip must not use up the numbers another has to refute with.
+package enum Incarnation {
+    /// No boot gets there by honest changes.
+    package static let highest: UInt32 = 1 << 31
+    /// Nobody misses so many changes of one boot.
+    package static let stepMax: UInt32 = 1 << 20
+
+    /// Whether what is said next of a boot can follow what is known of it.
+    static func isPlausible(_ next: UInt32, after known: UInt32) -> Bool {
+        next <= known || next - known <= self.stepMax
+    }
+
+    static func after(_ known: UInt32) -> UInt32 { min(known + 1, self.highest) }
+}
+
+extension WireReader {
+    fileprivate mutating func incarnation() throws(WireError) -> UInt32 {
+        let place = self.offset
+        let incarnation: UInt32 = try self.read()
+        guard incarnation <= Incarnation.highest else { throw WireError(.invalidValue, at: place) }
+        return incarnation
+    }
+}
+
 /// What a member says of itself: who and where it is. Its labels follow, still encoded.
 package struct AliveMessage: Hashable, Sendable {
     package static let byteCountBeforeLabels = 1 + 16 + 8 + 8 + 4 + 18 + 2 + 2
@@ -48,7 +72,7 @@ extension WireReader {
     package mutating func alive() throws(WireError) -> AliveMessage {
         let id = try self.nodeID()
         let boot = Boot(epoch: try self.read(), nonce: try self.read())
-        let incarnation: UInt32 = try self.read()
+        let incarnation = try self.incarnation()
         let endpoint = try self.endpoint()
         let place = self.offset
         let (low, high): (UInt8, UInt8) = (try self.read(), try self.read())
@@ -61,7 +85,7 @@ extension WireReader {
     }
 
     package mutating func claim(_ kind: MessageKind) throws(WireError) -> Claim {
-        let (id, epoch, incarnation) = (try self.nodeID(), try self.read(UInt64.self), try self.read(UInt32.self))
+        let (id, epoch, incarnation) = (try self.nodeID(), try self.read(UInt64.self), try self.incarnation())
         guard kind != .left else {
             return Claim(state: .left, id: id, epoch: epoch, incarnation: incarnation, accuser: id)
         }
