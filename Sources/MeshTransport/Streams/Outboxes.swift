@@ -81,13 +81,6 @@ package final class Outboxes: Sendable {
         self.outboxes.withLock { !($0[node]?[lane].frames.isEmpty ?? true) }
     }
 
-    func hasFrames(for node: NodeID) -> Bool {
-        self.outboxes.withLock { outboxes in
-            guard let outbox = outboxes[node] else { return false }
-            return !outbox.control.frames.isEmpty || !outbox.bulk.frames.isEmpty
-        }
-    }
-
     /// True if frames were lost by it.
     @discardableResult
     package func discard(for node: NodeID) -> Bool {
