@@ -48,13 +48,6 @@ struct BucketSet: Equatable, Sendable {
         }
     }
 
-    mutating func subtract(_ other: BucketSet) {
-        self.words.0 &= ~other.words.0
-        self.words.1 &= ~other.words.1
-        self.words.2 &= ~other.words.2
-        self.words.3 &= ~other.words.3
-    }
-
     mutating func insert(_ bucket: Int) {
         let bit: UInt64 = 1 << UInt64(bucket & 63)
         switch bucket >> 6 {

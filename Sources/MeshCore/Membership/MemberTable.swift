@@ -133,7 +133,7 @@ struct MemberTable: Sendable {
 }
 
 /// Two words to one well spread word (the finisher of SplitMix64). No secret, and equal on every node.
-func mix(_ first: UInt64, _ second: UInt64) -> UInt64 {
+package func mix(_ first: UInt64, _ second: UInt64) -> UInt64 {
     var mixed = first &+ (second ^ (second >> 32)) &* 0x9E37_79B9_7F4A_7C15
     mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
     mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB

@@ -1,6 +1,9 @@
 extension Membership {
-    /// A frame of a delta is closed when it has grown to this; one bucket always fits.
+    /// A frame of a delta is closed when it has grown to this. One member and the events come on top: far below
+    /// `PeerFrame.bytesMax`.
     static let deltaBytesMax = 256 << 10
+    /// Of one answer.
+    static let deltaFramesMax = 64
 
     /// One membership frame of an open stream, whose handshake proved `sender`.
     package mutating func receive(
@@ -106,41 +109,63 @@ extension Membership {
         of buckets: BucketSet, withEvents hasEvents: Bool, to origin: Origin, at now: Instant,
         into effects: inout Effects
     ) {
-        var members: [(bucket: Int, index: Int)] = []
-        for index in 0..<self.table.end where self.table.isUsed(index) {
-            let bucket = Digest.bucket(of: self.table[index].id)
-            if buckets.contains(bucket) { members.append((bucket, index)) }
-        }
-        members.sort { ($0.bucket, $0.index) < ($1.bucket, $1.index) }
-        var rest = members[...]
-        var pending = buckets
-        repeat {
-            var header = DeltaHeader(buckets: BucketSet(), wantsAnswer: true)
-            var bytes = 0
-            var end = rest.startIndex
-            while end < rest.endIndex {
-                let bucket = rest[end].bucket
-                let next = rest[end...].firstIndex { $0.bucket != bucket } ?? rest.endIndex
-                bytes += rest[end..<next].reduce(0) { $0 + self.byteCount(of: $1.index) }
-                if bytes > Self.deltaBytesMax, end > rest.startIndex { break }
-                header.buckets.insert(bucket)
-                end = next
-            }
-            // Buckets in which nobody is known here go with the last frame: the other side tells what it has.
-            if end == rest.endIndex {
-                header.buckets = pending
-                header.hasEvents = hasEvents
-            } else {
-                pending.subtract(header.buckets)
-            }
+        let parts = self.deltaParts(of: buckets)
+        for (place, part) in parts.enumerated() {
+            // An event of a member that is not known yet would be lost: events come last.
+            let isLast = place == parts.count - 1
+            let header = DeltaHeader(buckets: part.buckets, wantsAnswer: true, hasEvents: isLast && hasEvents)
             let start = effects.bytes.count
             var writer = self.openFrame(&effects)
             writer.write(header)
-            for member in rest[..<end] { self.write(everythingOf: member.index, into: &writer) }
+            for index in part.members { self.write(everythingOf: index, into: &writer) }
             if header.hasEvents { self.events.write(since: self.eventsStart(at: now), into: &writer) }
             self.closeFrame(&writer, from: start, to: origin.id, at: origin.endpoint, into: &effects)
-            rest = rest[end...]
-        } while !rest.isEmpty
+        }
+    }
+
+    /// What each frame tells; at least one. What is beyond `deltaFramesMax` differs again in the next exchange.
+    private func deltaParts(of buckets: BucketSet) -> [DeltaPart] {
+        let groups = self.members(byBucketIn: buckets)
+        var parts: [DeltaPart] = []
+        var last = DeltaPart()
+        for (bucket, group) in groups.sorted(by: { $0.key < $1.key }) {
+            if group.bytes > Self.deltaBytesMax {
+                parts += self.pieces(of: group)
+                continue
+            }
+            if last.bytes + group.bytes > Self.deltaBytesMax {
+                parts.append(last)
+                last = DeltaPart()
+            }
+            last.add(group, as: bucket)
+        }
+        // Buckets in which nobody is known here go with the last frame: the other side tells what it has.
+        for bucket in 0..<Digest.bucketCount where buckets.contains(bucket) && groups[bucket] == nil {
+            last.buckets.insert(bucket)
+        }
+        return parts.prefix(Self.deltaFramesMax - 1) + [last]
+    }
+
+    private func members(byBucketIn buckets: BucketSet) -> [Int: DeltaPart] {
+        var groups: [Int: DeltaPart] = [:]
+        for index in 0..<self.table.end where self.table.isUsed(index) {
+            let bucket = Digest.bucket(of: self.table[index].id)
+            guard buckets.contains(bucket) else { continue }
+            groups[bucket, default: DeltaPart()].add(index, bytes: self.byteCount(of: index))
+        }
+        return groups
+    }
+
+    /// A bucket too large for one frame, in several that name no bucket: whoever named it would be answered with all
+    /// that its other frames tell. What the other side knows better comes when this node asks.
+    private func pieces(of group: DeltaPart) -> [DeltaPart] {
+        var pieces = [DeltaPart()]
+        for index in group.members {
+            let bytes = self.byteCount(of: index)
+            if pieces[pieces.count - 1].bytes + bytes > Self.deltaBytesMax { pieces.append(DeltaPart()) }
+            pieces[pieces.count - 1].add(index, bytes: bytes)
+        }
+        return pieces
     }
 
     private func byteCount(of index: Int) -> Int {
@@ -259,6 +284,26 @@ extension Membership {
         if var last = writer {
             self.closeFrame(&last, from: start, to: origin.id, at: origin.endpoint, into: &effects)
         }
+    }
+}
+
+/// What one frame of a delta tells.
+private struct DeltaPart {
+    /// Told whole, so that the other side can tell back what is missing.
+    var buckets = BucketSet()
+    var members: [Int] = []
+    /// At most so many when encoded.
+    var bytes = 0
+
+    mutating func add(_ index: Int, bytes: Int) {
+        self.members.append(index)
+        self.bytes += bytes
+    }
+
+    mutating func add(_ group: DeltaPart, as bucket: Int) {
+        self.buckets.insert(bucket)
+        self.members += group.members
+        self.bytes += group.bytes
     }
 }
 
