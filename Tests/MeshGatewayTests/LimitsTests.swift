@@ -92,7 +92,8 @@ struct LimitsTests {
         try await GatewayFixture.run(limits: Self.limits { $0.idleTimeout = .milliseconds(100) }) {
             gateway async throws in
             let heard = try await RawConnection.open(port: gateway.port) { peer in
-                try await peer.say(begin)
+                // On a slow machine the time may be over before the first byte is said: the end is what counts.
+                do { try await peer.say(begin) } catch is ChannelError { return "" }
                 return try await peer.hear()
             }
             #expect(heard.isEmpty || heard.hasPrefix("HTTP/1.1 400 "))
