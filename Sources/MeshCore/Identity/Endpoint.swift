@@ -22,6 +22,18 @@ package struct Endpoint: Hashable, Comparable, Sendable {
     /// 0.0.0.0 or ::, good for binding and for nothing else.
     package var isUnspecified: Bool { self.ipv4 == 0 || (self.high == 0 && self.low == 0) }
 
+    /// Whether one host can be reached there. Anything else in a record would make every member send to a group, to
+    /// its own network or to itself.
+    package var isUnicast: Bool {
+        guard self.port > 0 else { return false }
+        if let ipv4 = self.ipv4 {
+            // "This network" (RFC 1122, 3.2.1.3), multicast (224/4) and what is reserved or broadcast (240/4).
+            let first = ipv4 >> 24
+            return first > 0 && first < 224
+        }
+        return !self.isUnspecified && self.high >> 56 != 0xFF
+    }
+
     package static func < (left: Endpoint, right: Endpoint) -> Bool {
         (left.high, left.low, left.port) < (right.high, right.low, right.port)
     }

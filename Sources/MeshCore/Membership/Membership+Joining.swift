@@ -5,7 +5,7 @@ extension Membership {
     static let leftPatience = Duration.seconds(3600)
 
     mutating func remember(_ members: [MemberDescription], at now: Instant) {
-        let others = members.filter { $0.id != self.local.id && !$0.endpoint.isUnspecified }
+        let others = members.filter { $0.id != self.local.id && $0.endpoint.isUnicast }
         self.remembered.add(
             others.shuffled(using: &self.random), firstPause: self.configuration.probeInterval, at: now)
         if !self.remembered.isEmpty { self.contactAt = min(self.contactAt, now) }

@@ -16,7 +16,7 @@ extension Membership {
             }
         }
         guard alive.protocols.overlaps(self.local.protocols) else { return effects.refuse(.unsupportedVersion) }
-        guard !alive.endpoint.isUnspecified else { throw WireError(.invalidValue, at: 0) }
+        guard alive.endpoint.isUnicast else { throw WireError(.invalidValue, at: 0) }
         var check = WireReader(labels)
         _ = try check.labels()
         let bytes = unsafe labels.withUnsafeBytes { unsafe Array($0) }

@@ -36,6 +36,29 @@ struct IdentityTests {
         #expect(Endpoint(high: 0, low: 0, port: 1).isUnspecified)
         #expect(!Endpoint(ipv4: 0x7f00_0001, port: 0).isUnspecified)
     }
+
+    @Test(
+        "one host can be reached there",
+        arguments: [
+            Endpoint(ipv4: 0x0100_0000, port: 1), Endpoint(ipv4: 0x7F00_0001, port: 7946),
+            Endpoint(ipv4: 0xDFFF_FFFF, port: 65_535), Endpoint(high: 0, low: 1, port: 1),
+            Endpoint(high: 0x2001_0DB8_0000_0000, low: 1, port: 1),
+            Endpoint(high: 0xFE80_0000_0000_0000, low: 1, port: 1),
+            Endpoint(high: 0xFEFF_FFFF_FFFF_FFFF, low: .max, port: 1),
+        ])
+    func unicast(endpoint: Endpoint) { #expect(endpoint.isUnicast) }
+
+    @Test(
+        "nobody, or more than one, can be reached there",
+        arguments: [
+            Endpoint(ipv4: 0x7F00_0001, port: 0), Endpoint(ipv4: 0, port: 1), Endpoint(ipv4: 0x00FF_FFFF, port: 1),
+            Endpoint(ipv4: 0xE000_0000, port: 1), Endpoint(ipv4: 0xEFFF_FFFF, port: 1),
+            Endpoint(ipv4: 0xF000_0000, port: 1), Endpoint(ipv4: 0xFFFF_FFFF, port: 1),
+            Endpoint(high: 0, low: 0, port: 1), Endpoint(high: 0x2001_0DB8_0000_0000, low: 1, port: 0),
+            Endpoint(high: 0xFF00_0000_0000_0000, low: 0, port: 1),
+            Endpoint(high: 0xFF02_0000_0000_0000, low: 1, port: 1),
+        ])
+    func notUnicast(endpoint: Endpoint) { #expect(!endpoint.isUnicast) }
 }
 
 @Suite("Instant")

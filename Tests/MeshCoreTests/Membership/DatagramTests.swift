@@ -204,6 +204,31 @@ struct DatagramTests {
         #expect(mesh.departed == [0])
     }
 
+    @Test(
+        "a member at an address that is no host's is refused",
+        arguments: [
+            Endpoint(ipv4: 0x0A00_0005, port: 0), Endpoint(ipv4: 0xFFFF_FFFF, port: 7946),
+            Endpoint(ipv4: 0xE000_00FB, port: 7946), Endpoint(high: 0xFF02_0000_0000_0000, low: 1, port: 7946),
+        ])
+    func noHost(endpoint: Endpoint) {
+        var mesh = self.pair()
+        let bytes = self.packet {
+            $0.write(MessageKind.alive)
+            $0.write(TestMesh.id(5))
+            $0.write(UInt64(1))
+            $0.write(UInt64(1))
+            $0.write(UInt32(0))
+            $0.write(endpoint)
+            $0.write(UInt8(1))
+            $0.write(UInt8(1))
+            $0.write(UInt16(4))
+            $0.write(UInt32(0))
+        }
+        _ = self.answers(to: bytes, in: &mesh)
+        #expect(mesh.refusals.map(\.reason) == [.malformed])
+        #expect(mesh.nodes[0]?.state(of: TestMesh.id(5)) == nil)
+    }
+
     @Test("what is said of an unknown member, or of a boot not heard of, is not believed")
     func unknown() {
         var mesh = self.pair()
