@@ -7,6 +7,9 @@ struct Origin: Sendable {
     var endpoint: Endpoint
     /// It said that this node is suspect or dead: the answer carries the refutation.
     var accusesUs = false
+    /// Its packet has held a ping, or a ping request.
+    var hasPinged = false
+    var hasAskedPing = false
 }
 
 extension Membership {
@@ -71,13 +74,16 @@ extension Membership {
         switch try reader.messageKind() {
         case .ping:
             let ping = try reader.ping()
+            try self.note(first: &origin.hasPinged, at: place)
             self.answer(ping, origin, at: now, into: &effects)
         case .ack:
             self.acknowledged(try reader.read(), by: origin, at: now, into: &effects)
         case .nack:
             self.negativelyAcknowledged(try reader.read(), by: origin)
         case .pingRequest:
-            self.relay(try reader.pingRequest(), for: origin, at: now, into: &effects)
+            let request = try reader.pingRequest()
+            try self.note(first: &origin.hasAskedPing, at: place)
+            self.relay(request, for: origin, at: now, into: &effects)
         case .epochAnswer:
             self.learnedEpoch(answering: try reader.read(), from: origin, at: now, into: &effects)
         case .streamPing, .streamPong, .exchange, .delta:
@@ -85,6 +91,13 @@ extension Membership {
         case let news:
             try self.receiveNews(news, &reader, &origin, at: now, into: &effects)
         }
+    }
+
+    /// Nodes write one question into a packet. Many would be answered by a full packet each, to wherever the first
+    /// claims to come from.
+    private func note(first wasSeen: inout Bool, at place: Int) throws(WireError) {
+        guard !wasSeen else { throw WireError(.invalidValue, at: place) }
+        wasSeen = true
     }
 
     /// What datagrams and frames have in common. Strangers are heard too: whoever joined a moment ago elsewhere holds

@@ -56,6 +56,20 @@ struct DatagramTests {
         #expect(mesh.refusals.isEmpty)
     }
 
+    @Test("one ping and one ping request of a packet are answered, no more")
+    func questions() {
+        var mesh = self.pair()
+        let pings = self.packet { for _ in 0..<20 { self.ping(&$0) } }
+        #expect(self.answers(to: pings, in: &mesh).map(\.kind) == [.ack])
+        let request = PingRequest(sequence: 8, target: TestMesh.id(Self.stranger), timeout: 500)
+        let both = self.packet(counter: 10_001) {
+            self.ping(&$0)
+            for _ in 0..<20 { $0.write(request) }
+        }
+        #expect(self.answers(to: both, in: &mesh).map(\.kind) == [.ack, .nack])
+        #expect(mesh.refusals.map(\.reason) == [.malformed, .malformed])
+    }
+
     @Test("the same packet again is refused as a replay")
     func replay() {
         var mesh = self.pair()
