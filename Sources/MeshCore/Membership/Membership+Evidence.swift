@@ -38,7 +38,7 @@ extension Membership {
     /// The failed direct probe and the refused stream are known; at least one helper must have said that it tried,
     /// or else it may be this node that is cut off. With nobody to ask there is nobody to contradict.
     func hasHardEvidence(_ probe: Probe) -> Bool {
-        guard probe.askedOthers, !probe.answeredByStream, probe.helpers == 0 || probe.nacks > 0,
+        guard probe.askedOthers, !probe.answeredByStream, probe.helpers == 0 || probe.failedIndirectly,
             let evidence = self.evidence[probe.target]
         else { return false }
         return evidence.refused && evidence.epoch == self.table[probe.target].boot.epoch

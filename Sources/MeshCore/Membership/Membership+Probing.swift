@@ -9,6 +9,10 @@ struct Probe: Sendable {
     var endsAt: Instant
     var helpers = 0
     var nacks = 0
+    /// Before this a nack says that the helper is there, and not that it tried: who tries waits for most of the timeout.
+    var triedAt = Instant.distantFuture
+    /// A helper tried in vain.
+    var failedIndirectly = false
     var askedOthers = false
     var answeredByStream = false
     /// The target named another epoch and was asked again.
@@ -115,6 +119,7 @@ extension Membership {
         self.streamPing(probe.target, sequence: probe.sequence, into: &effects)
         self.probes[place].helpers = self.gossipTargets.count
         self.probes[place].askedOthers = true
+        self.probes[place].triedAt = now + timeout / 2
         self.probes[place].deadline = min(now + timeout, probe.endsAt)
     }
 
@@ -171,11 +176,12 @@ extension Membership {
         }
     }
 
-    mutating func negativelyAcknowledged(_ sequence: UInt32, by origin: Origin) {
+    mutating func negativelyAcknowledged(_ sequence: UInt32, by origin: Origin, at now: Instant) {
         guard let place = self.probes.firstIndex(where: { $0.sequence == sequence }), origin.index != nil,
             self.probes[place].nacks < self.probes[place].helpers
         else { return }
         self.probes[place].nacks += 1
+        if now >= self.probes[place].triedAt { self.probes[place].failedIndirectly = true }
     }
 
     mutating func note(roundTrip: Duration, to index: Int) {

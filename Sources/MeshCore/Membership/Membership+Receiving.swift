@@ -79,7 +79,7 @@ extension Membership {
         case .ack:
             self.acknowledged(try reader.read(), by: origin, at: now, into: &effects)
         case .nack:
-            self.negativelyAcknowledged(try reader.read(), by: origin)
+            self.negativelyAcknowledged(try reader.read(), by: origin, at: now)
         case .pingRequest:
             let request = try reader.pingRequest()
             try self.note(first: &origin.hasAskedPing, at: place)

@@ -70,6 +70,34 @@ struct DatagramTests {
         #expect(mesh.refusals.map(\.reason) == [.malformed, .malformed])
     }
 
+    @Test(
+        "only a helper that had the time to try gives hard evidence by its nack",
+        arguments: [(1, MemberChange.Cause.probeFailed), (400, .hardEvidence)])
+    func nackWithoutTrial(milliseconds: Int, cause: MemberChange.Cause) throws {
+        var mesh = TestMesh.joined(3, settle: .seconds(20))
+        let boot = try #require(mesh.nodes[2]?.local.boot)
+        mesh.nodes[1] = nil
+        mesh.nodes[2] = nil
+        let before = mesh.arrivals.count
+        mesh.step(0, .streamClosed(TestMesh.id(2), boot: boot, refused: true))
+        let request = mesh.arrivals[before...].compactMap { arrival -> ArraySlice<UInt8>? in
+            guard case .datagram(let bytes, _, TestMesh.endpoint(1)) = arrival.delivery,
+                bytes[PacketHeader.byteCount] == MessageKind.pingRequest.rawValue
+            else { return nil }
+            return bytes[(PacketHeader.byteCount + 1)...].prefix(4)
+        }
+        let sequence = try #require(request.first)
+        mesh.run(for: .milliseconds(Int64(milliseconds)))
+        let nack = self.packet {
+            $0.write(MessageKind.nack)
+            $0.bytes.append(contentsOf: sequence)
+        }
+        mesh.receive(0, datagram: nack, from: TestMesh.endpoint(1))
+        mesh.run(for: .seconds(2))
+        let change = mesh.changes.last { $0.node == 0 && $0.change.id == TestMesh.id(2) && $0.change.to == .suspect }
+        #expect(change?.change.cause == cause)
+    }
+
     @Test("the same packet again is refused as a replay")
     func replay() {
         var mesh = self.pair()
