@@ -4,7 +4,7 @@
 /// summary of the recent events and brings what is missing.
 struct EventLog: Sendable {
     /// Beyond this the oldest is forgotten, told often enough or not.
-    static let eventsMax = 128
+    static let eventsMax = 1024
 
     private struct Slot: Sendable {
         /// As it is told.
@@ -17,17 +17,16 @@ struct EventLog: Sendable {
 
     private var slots: [Slot] = []
     private var next = 0
-    /// By member. A window per origin remembers 64 events in 24 bytes, whatever their size.
-    private var windows: [Int: ReplayWindow] = [:]
+    /// By member.
+    private var windows: [Int: EventWindow] = [:]
 
     func isNew(_ event: EventHeader, from index: Int) -> Bool {
         guard let window = self.windows[index] else { return true }
-        return window.judge(epoch: event.bootEpoch, counter: UInt64(event.sequence)) == .fresh
+        return window.isNew(epoch: event.bootEpoch, sequence: UInt64(event.sequence))
     }
 
     mutating func note(_ event: UserEvent, from index: Int) {
-        _ = self.windows[index, default: ReplayWindow()].accept(
-            epoch: event.bootEpoch, counter: UInt64(event.sequence))
+        self.windows[index, default: EventWindow()].note(epoch: event.bootEpoch, sequence: UInt64(event.sequence))
     }
 
     mutating func forget(_ index: Int) { self.windows[index] = nil }
