@@ -51,6 +51,8 @@ extension Membership {
         self.toggleField(at: place, of: index)
         self.table.setField(field, at: place, of: index)
         self.toggleField(at: place, of: index)
+        // Alone there is nobody to tell, and whoever comes gets it all by an exchange.
+        guard !self.order.isEmpty else { return }
         self.hasNews(at: now)
         let stamp = self.rumors.add(
             .capability, index: index, field: place, size: field.byteCount, toldAlready: self.toldAlready)

@@ -27,8 +27,9 @@ extension Membership {
 
     private mutating func take(_ event: UserEvent, at now: Instant, into effects: inout Effects) {
         effects.list.append(.event(event))
-        self.hasNews(at: now)
         let slot = self.events.keep(event, at: now)
+        guard !self.order.isEmpty else { return }
+        self.hasNews(at: now)
         self.events.setStamp(self.rumors.add(.event, index: slot, size: event.byteCount), of: slot)
     }
 

@@ -67,6 +67,21 @@ struct DisseminationTests {
         #expect(mesh.nodes.allSatisfy { $0?.rumorCount == 0 })
     }
 
+    @Test("a node alone owes its news to nobody; who comes gets the last word")
+    func alone() {
+        var mesh = TestMesh.joined(1)
+        for number in 0..<1000 { mesh.step(0, .advertise([Label("load", "\(number)")])) }
+        for _ in 0..<100 { mesh.step(0, .raise(name: "n", payload: [])) }
+        #expect((mesh.nodes[0]?.rumorCount ?? 0) <= 1)
+        let late = mesh.boot()
+        mesh.join(late, through: 0)
+        mesh.run(for: .seconds(5))
+        #expect(mesh.nodes[late]?.member(TestMesh.id(0))?.capabilities == [Label("load", "999")])
+        mesh.step(0, .advertise([Label("load", "1000")]))
+        mesh.run(for: .seconds(5))
+        #expect(mesh.nodes[late]?.member(TestMesh.id(0))?.capabilities == [Label("load", "1000")])
+    }
+
     @Test("dynamic fields reach every member; the owner's last word counts")
     func capabilities() {
         var mesh = TestMesh.joined(10)
