@@ -4,7 +4,7 @@ import MeshRuntime
 import Synchronization
 import Testing
 
-private let work = path("/work/a")
+private let work = path("/jobs/a")
 
 /// Bodies in the order they were processed.
 private final class Seen: Sendable {
@@ -33,7 +33,7 @@ private final class Seen: Sendable {
                 throw .crashed("never finished")
             }
             var node = try await TestNode(1, in: mesh, folder: folder, handlers: blocked, configuration: configuration)
-            _ = try await node.runtime.apply([definition("work", "/work/{key}", limit: 1000)])
+            _ = try await node.runtime.apply([definition("work", "/jobs/{key}", limit: 1000)])
             for number in 0..<300 {
                 _ = try await node.runtime.send(.init(path: work, body: Array("\(number)".utf8)))
             }
@@ -62,7 +62,7 @@ private final class Seen: Sendable {
                 return []
             }
             let first = try await TestNode(1, in: mesh, folder: folder, handlers: handlers)
-            _ = try await first.runtime.apply([definition("work", "/work/{key}")])
+            _ = try await first.runtime.apply([definition("work", "/jobs/{key}")])
             _ = try await first.runtime.send(.init(path: work, body: [1]))
             let second = try await TestNode(2, in: mesh, folder: folder, handlers: handlers)
             first.ownership.fix(work, at: second.id)
@@ -149,7 +149,7 @@ private final class Seen: Sendable {
                 return message.body
             }
         ) { node in
-            _ = try await node.runtime.apply([definition("work", "/work/{key}")])
+            _ = try await node.runtime.apply([definition("work", "/jobs/{key}")])
             let runtime = node.runtime
             let message = OutgoingMessage(path: work, body: [1], idempotencyKey: "k")
             let ids = try await withThrowingTaskGroup(of: String.self) { group in
@@ -192,7 +192,7 @@ private final class Seen: Sendable {
             }
         ) { node in
             let runtime = node.runtime
-            _ = try await runtime.apply([definition("work", "/work/{key}")])
+            _ = try await runtime.apply([definition("work", "/jobs/{key}")])
             let message = OutgoingMessage(
                 path: work, body: [], idempotencyKey: "k", timeout: .milliseconds(1))
             _ = try await runtime.send(.init(path: work, body: [], idempotencyKey: "k"))
@@ -229,7 +229,7 @@ private final class Seen: Sendable {
                 return []
             }
         ) { node in
-            _ = try await node.runtime.apply([definition("work", "/work/{key}")])
+            _ = try await node.runtime.apply([definition("work", "/jobs/{key}")])
             _ = try await node.runtime.send(.init(path: work, body: [1]))
             let error = await code {
                 _ = try await node.runtime.call(.init(path: work, body: [2], timeout: .milliseconds(20)))
@@ -281,7 +281,7 @@ private final class Seen: Sendable {
                     await gate.pass()
                     return message.body
                 })
-            _ = try await node.runtime.apply([definition("work", "/work/{key}")])
+            _ = try await node.runtime.apply([definition("work", "/jobs/{key}")])
             let runtime = node.runtime
             async let reply = runtime.call(.init(path: work, body: [1]))
             try await eventually("its turn has begun") { seen.all == [[1]] }

@@ -18,11 +18,11 @@ struct DurabilityTests {
         }
         try await withNode(handlers: handlers) { node in
             storage.withLock { $0 = node.storage }
-            _ = try await node.runtime.apply([try definition("work", "/work/{key}")])
+            _ = try await node.runtime.apply([try definition("work", "/jobs/{key}")])
             try await withThrowingTaskGroup(of: Void.self) { group in
                 for number in 0..<300 {
                     group.addTask {
-                        _ = try await node.runtime.call(OutgoingMessage(path: path("/work/\(number)"), body: [1]))
+                        _ = try await node.runtime.call(OutgoingMessage(path: path("/jobs/\(number)"), body: [1]))
                     }
                 }
                 try await group.waitForAll()

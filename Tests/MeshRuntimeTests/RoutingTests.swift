@@ -15,8 +15,8 @@ private func withThree(
             nodes.append(
                 try await TestNode(number, in: mesh, folder: folder, handlers: handlers, configuration: configuration))
         }
-        _ = try await nodes[0].runtime.apply([definition("work", "/work/{key}", limit: limit)])
-        for node in nodes { for key in ["a", "b"] { node.ownership.fix(path("/work/\(key)"), at: nodes[2].id) } }
+        _ = try await nodes[0].runtime.apply([definition("work", "/jobs/{key}", limit: limit)])
+        for node in nodes { for key in ["a", "b"] { node.ownership.fix(path("/jobs/\(key)"), at: nodes[2].id) } }
         do { try await body(mesh, nodes) } catch {
             for node in nodes { await node.stop() }
             throw error
@@ -58,10 +58,10 @@ private func withThree(
                 return message.body
             }
         ) { _, nodes in
-            let receipt = try await nodes[0].runtime.send(.init(path: path("/work/a"), body: [1]))
-            #expect(receipt.path == "/work/a")
+            let receipt = try await nodes[0].runtime.send(.init(path: path("/jobs/a"), body: [1]))
+            #expect(receipt.path == "/jobs/a")
             let waiting = try await nodes[2].storage.scan(
-                StorageRange(.messages, prefix: MailboxKeys.prefix(path("/work/a"))), limit: 10)
+                StorageRange(.messages, prefix: MailboxKeys.prefix(path("/jobs/a"))), limit: 10)
             #expect(waiting.count == 1)
             #expect(try Message(decoding: waiting[0].value).id.description == receipt.id)
             gate.open()
@@ -76,14 +76,14 @@ private func withThree(
                 return message.body
             }, limit: 2
         ) { _, nodes in
-            for _ in 0..<2 { _ = try await nodes[0].runtime.send(.init(path: path("/work/a"), body: [])) }
-            let error = await code { _ = try await nodes[0].runtime.send(.init(path: path("/work/a"), body: [])) }
+            for _ in 0..<2 { _ = try await nodes[0].runtime.send(.init(path: path("/jobs/a"), body: [])) }
+            let error = await code { _ = try await nodes[0].runtime.send(.init(path: path("/jobs/a"), body: [])) }
             #expect(error?.code == .overloaded)
             #expect(error?.retryAfter == .seconds(1))
             #expect(error?.accepted == .no)
             gate.open()
             try await eventually("there is room again") {
-                await code { _ = try await nodes[0].runtime.send(.init(path: path("/work/a"), body: [])) } == nil
+                await code { _ = try await nodes[0].runtime.send(.init(path: path("/jobs/a"), body: [])) } == nil
             }
         }
     }
@@ -96,7 +96,7 @@ private func withThree(
                 return message.body
             }
         ) { mesh, nodes in
-            async let failure = code { _ = try await nodes[0].runtime.call(.init(path: path("/work/a"), body: [])) }
+            async let failure = code { _ = try await nodes[0].runtime.call(.init(path: path("/jobs/a"), body: [])) }
             try await eventually("the message arrived") { nodes[2].runtime.load.depth == 1 }
             mesh.cut(nodes[0].id, nodes[2].id)
             let error = await failure
@@ -117,7 +117,7 @@ private func withThree(
             for (index, expected) in [(0, MeshError.Accepted.yes), (2, .yes)] {
                 let error = await code {
                     _ = try await nodes[index].runtime.call(
-                        .init(path: path("/work/a"), body: [], timeout: .milliseconds(300)))
+                        .init(path: path("/jobs/a"), body: [], timeout: .milliseconds(300)))
                 }
                 #expect(error?.code == .deadlineExceeded)
                 #expect(error?.accepted == expected)
@@ -129,8 +129,8 @@ private func withThree(
     @Test("an owner without members is unavailable, and said so before anything is accepted") func nobody() async throws
     {
         try await withThree { mesh, nodes in
-            nodes[0].ownership.fix(path("/work/b"), at: NodeID(high: 9, low: 9))
-            let error = await code { _ = try await nodes[0].runtime.send(.init(path: path("/work/b"), body: [])) }
+            nodes[0].ownership.fix(path("/jobs/b"), at: NodeID(high: 9, low: 9))
+            let error = await code { _ = try await nodes[0].runtime.send(.init(path: path("/jobs/b"), body: [])) }
             #expect(error?.code == .unavailable)
             #expect(error?.accepted == .no)
         }
@@ -158,11 +158,11 @@ private func withThree(
                 return message.body
             }
         ) { _, nodes in
-            _ = try await nodes[sender].runtime.send(.init(path: path("/work/a"), body: [1], delivery: .ephemeral))
+            _ = try await nodes[sender].runtime.send(.init(path: path("/jobs/a"), body: [1], delivery: .ephemeral))
             #expect(try await nodes[2].storage.scan(StorageRange(.messages), limit: 10).isEmpty)
             gate.open()
             let reply = try await nodes[sender].runtime.call(
-                .init(path: path("/work/a"), body: [2], delivery: .ephemeral))
+                .init(path: path("/jobs/a"), body: [2], delivery: .ephemeral))
             #expect(reply.body == [2])
             #expect(count.withLock { $0 } == 2)
         }
@@ -177,7 +177,7 @@ private func withThree(
             }, limit: 1000
         ) { _, nodes in
             for number in 0..<200 as Range<UInt8> {
-                _ = try await nodes[0].runtime.send(.init(path: path("/work/a"), body: [number], sender: "s"))
+                _ = try await nodes[0].runtime.send(.init(path: path("/jobs/a"), body: [number], sender: "s"))
             }
             try await eventually("all are processed") { seen.withLock { $0.count } == 200 }
             #expect(seen.withLock { $0 } == Array(0..<200))
@@ -212,7 +212,7 @@ private func withThree(
                     nodes[2].runtime.received(PeerFrame(kind: kind, correlation: 7, body: body), from: nodes[0].id)
                 }
             }
-            let reply = try await nodes[0].runtime.call(.init(path: path("/work/a"), body: [5]))
+            let reply = try await nodes[0].runtime.call(.init(path: path("/jobs/a"), body: [5]))
             #expect(reply.body == [5])
         }
     }
@@ -220,11 +220,11 @@ private func withThree(
     @Test("every frame with any byte changed or cut off is survived") func damaged() async throws {
         try await withThree { mesh, nodes in
             let runtime = nodes[0].runtime
-            _ = try await runtime.call(.init(path: path("/work/a"), body: [1], sender: "s", idempotencyKey: "k"))
-            _ = await code { _ = try await runtime.send(.init(path: path("/work/b"), body: [], timeout: .seconds(9))) }
+            _ = try await runtime.call(.init(path: path("/jobs/a"), body: [1], sender: "s", idempotencyKey: "k"))
+            _ = await code { _ = try await runtime.send(.init(path: path("/jobs/b"), body: [], timeout: .seconds(9))) }
             _ = try await runtime.actors(prefix: "/work")
             try await runtime.delete(definition: "work")
-            _ = try await runtime.apply([definition("work", "/work/{key}")])
+            _ = try await runtime.apply([definition("work", "/jobs/{key}")])
             let frames = mesh.delivered
             #expect(Set(frames.map(\.kind)) == [.definitions, .message, .reply, .query, .answer])
             for frame in frames {
@@ -254,7 +254,7 @@ private func withThree(
             nodes[0].ownership.fix(path("/meshnode/echo/a"), at: nodes[2].id)
             _ = try await runtime.call(.init(path: path("/meshnode/echo/a"), body: [66]))
             let pattern = try #require(mesh.delivered.last { $0.kind == .reply })
-            async let reply = runtime.call(.init(path: path("/work/a"), body: [1]))
+            async let reply = runtime.call(.init(path: path("/jobs/a"), body: [1]))
             try await eventually("the message arrived") { nodes[2].runtime.load.depth == 1 }
             let request = try #require(mesh.delivered.last { $0.kind == .message })
             runtime.received(
@@ -273,7 +273,7 @@ private func withThree(
             }
         ) { _, nodes in
             let runtime = nodes[0].runtime
-            let call = Task { try await runtime.call(.init(path: path("/work/a"), body: [])) }
+            let call = Task { try await runtime.call(.init(path: path("/jobs/a"), body: [])) }
             try await eventually("the message arrived") { nodes[2].runtime.load.depth == 1 }
             call.cancel()
             await #expect(throws: CancellationError.self) { try await call.value }

@@ -3,7 +3,7 @@ import MeshRuntime
 import Synchronization
 import Testing
 
-private let work = path("/work/a")
+private let work = path("/jobs/a")
 
 private var impatient: RuntimeConfiguration {
     var configuration = RuntimeConfiguration()
@@ -17,7 +17,7 @@ private var impatient: RuntimeConfiguration {
         try await withNode(
             handlers: ScriptedHandlers { _, _ async throws(TurnFailure) in throw .refused(error) }
         ) { node in
-            _ = try await node.runtime.apply([definition("work", "/work/{key}")])
+            _ = try await node.runtime.apply([definition("work", "/jobs/{key}")])
             #expect(await code { _ = try await node.runtime.call(.init(path: work, body: [])) } == error)
             #expect(node.runtime.load.depth == 0)
         }
@@ -36,7 +36,7 @@ private var impatient: RuntimeConfiguration {
                 return message.body
             }, configuration: impatient
         ) { node in
-            _ = try await node.runtime.apply([definition("work", "/work/{key}")])
+            _ = try await node.runtime.apply([definition("work", "/jobs/{key}")])
             #expect(try await node.runtime.call(.init(path: work, body: [1])).body == [1])
             #expect(attempts.withLock { $0 } == 3)
         }
@@ -53,7 +53,7 @@ private var impatient: RuntimeConfiguration {
                 throw .crashed("segmentation fault")
             }, configuration: impatient
         ) { node in
-            _ = try await node.runtime.apply([definition("work", "/work/{key}")])
+            _ = try await node.runtime.apply([definition("work", "/jobs/{key}")])
             let error = await code { _ = try await node.runtime.call(.init(path: work, body: [13])) }
             #expect(error?.code == .handlerFailed)
             #expect(error?.message.contains("segmentation fault") == true)
@@ -77,7 +77,7 @@ private var impatient: RuntimeConfiguration {
             handlers: ScriptedHandlers { _, _ async throws(TurnFailure) in throw .crashed("killed") },
             configuration: configuration
         ) { node in
-            _ = try await node.runtime.apply([definition("work", "/work/{key}")])
+            _ = try await node.runtime.apply([definition("work", "/jobs/{key}")])
             for number in 0..<4 as Range<UInt8> {
                 _ = await code { _ = try await node.runtime.call(.init(path: work, body: [number])) }
             }
@@ -95,7 +95,7 @@ private var impatient: RuntimeConfiguration {
                 throw .crashed("killed")
             }, configuration: impatient
         ) { node in
-            _ = try await node.runtime.apply([definition("work", "/work/{key}")])
+            _ = try await node.runtime.apply([definition("work", "/jobs/{key}")])
             let error = await code {
                 _ = try await node.runtime.call(.init(path: work, body: [], delivery: .ephemeral))
             }
@@ -115,18 +115,18 @@ private var impatient: RuntimeConfiguration {
                 }
             }), configuration: impatient
         ) { node in
-            _ = try await node.runtime.apply([definition("work", "/work/{key}")])
+            _ = try await node.runtime.apply([definition("work", "/jobs/{key}")])
             let error = await code { _ = try await node.runtime.call(.init(path: work, body: [1])) }
             #expect(error?.code == .handlerFailed)
             #expect(error?.message.contains("no such command: nothing") == true)
             #expect(error?.hint == "install it")
             #expect(error?.accepted == .yes)
-            let view = try await node.runtime.actors(prefix: "/work/")
+            let view = try await node.runtime.actors(prefix: "/jobs/")
             #expect(view.actors.map(\.state) == ["failed"])
             #expect(view.actors.map(\.depth) == [1])
             mended.withLock { $0 = true }
             try await eventually("the message is processed") { node.runtime.load.depth == 0 }
-            #expect(try await node.runtime.actors(prefix: "/work/").actors.map(\.state) == ["active"])
+            #expect(try await node.runtime.actors(prefix: "/jobs/").actors.map(\.state) == ["active"])
         }
     }
 
@@ -178,15 +178,15 @@ private var impatient: RuntimeConfiguration {
             }), configuration: configuration
         ) { node in
             let runtime = node.runtime
-            _ = try await runtime.apply([definition("work", "/work/{key}")])
-            for key in 0..<6 { _ = try await runtime.send(.init(path: path("/work/broken\(key)"), body: [])) }
+            _ = try await runtime.apply([definition("work", "/jobs/{key}")])
+            for key in 0..<6 { _ = try await runtime.send(.init(path: path("/jobs/broken\(key)"), body: [])) }
             try await eventually("two have failed") {
-                try await runtime.actors(prefix: "/work/").actors.count { $0.state == "failed" } >= 2
+                try await runtime.actors(prefix: "/jobs/").actors.count { $0.state == "failed" } >= 2
             }
             #expect(try await runtime.call(.init(path: work, body: [7])).body == [7])
             // One after the other they all had their try, and none was lost.
             try await eventually("all have failed") {
-                try await runtime.actors(prefix: "/work/broken").actors.count { $0.state == "failed" } == 6
+                try await runtime.actors(prefix: "/jobs/broken").actors.count { $0.state == "failed" } == 6
             }
             #expect(runtime.load.depth == 6)
         }
@@ -195,7 +195,7 @@ private var impatient: RuntimeConfiguration {
     @Test("a busy actor does not keep its place for ever when others wait") func fairness() async throws {
         var configuration = RuntimeConfiguration()
         configuration.workersMax = 1
-        let busy = path("/work/busy")
+        let busy = path("/jobs/busy")
         let refill = Mutex<(@Sendable () async -> Void)?>(nil)
         try await withNode(
             handlers: ScriptedHandlers { message, path in
@@ -204,7 +204,7 @@ private var impatient: RuntimeConfiguration {
                 return message.body
             }, configuration: configuration
         ) { node in
-            _ = try await node.runtime.apply([definition("work", "/work/{key}")])
+            _ = try await node.runtime.apply([definition("work", "/jobs/{key}")])
             let runtime = node.runtime
             refill.withLock { $0 = { _ = try? await runtime.send(.init(path: busy, body: [])) } }
             _ = try await runtime.send(.init(path: busy, body: []))
