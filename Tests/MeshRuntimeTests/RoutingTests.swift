@@ -3,7 +3,7 @@ import MeshRuntime
 import Synchronization
 import Testing
 
-/// Three nodes; the third owns `/work/…`.
+/// Three nodes; the third owns `/jobs/…`.
 private func withThree(
     handlers: ScriptedHandlers = ScriptedHandlers(), configuration: RuntimeConfiguration = RuntimeConfiguration(),
     limit: Int = 100, _ body: (TestMesh, [TestNode]) async throws -> Void
