@@ -10,12 +10,16 @@ struct MeshOfNode: Sendable {
 
     /// Decides, and writes what the node must still know after a crash.
     init(settling configuration: NodeConfiguration, in folder: DataFolder) throws {
-        let kept = try folder.meshToken().map { try JoinToken(checking: $0, from: "\(folder.path)/mesh.token") }
+        let wasMember = try folder.rememberedMembers() != nil
         let given = try configuration.token.map {
             try JoinToken(checking: $0, from: configuration.tokenFile ?? "the token given")
         }
+        // The token of a join that never succeeded binds nobody: it may have been the wrong one.
+        let kept =
+            try wasMember || given == nil
+            ? folder.meshToken().map { try JoinToken(checking: $0, from: "\(folder.path)/mesh.token") } : nil
         self.plan = try JoiningPlan(
-            folderHasMesh: kept != nil, wasMember: try folder.rememberedMembers() != nil, tokenGiven: given != nil,
+            folderHasMesh: kept != nil, wasMember: wasMember, tokenGiven: given != nil,
             seedsGiven: !configuration.join.isEmpty,
             sameMesh: kept?.cluster == given?.cluster)
         self.identity = try folder.identity(mayCreate: kept == nil)
