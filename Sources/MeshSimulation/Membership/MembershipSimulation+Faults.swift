@@ -34,7 +34,10 @@ extension MembershipSimulation {
             self.startProcess(on: host, joins: self.hosts[host].disk.remembered.isEmpty)
         case .startWiped(let host): self.startWiped(host)
         case .leave(let host):
-            if self.hosts[host].process?.pausedUntil == nil { self.step(.leave, on: host) }
+            guard self.hosts[host].process?.pausedUntil == nil else { break }
+            self.step(.leave, on: host)
+            // It runs on until the others know; what they then believe is right, though it still runs.
+            self.truth.disturbed()
         case .raiseEvent(let host): self.raiseEvent(host)
         case .retag(let host): self.retag(host)
         case .advertise(let host):
