@@ -78,7 +78,7 @@ internal import MeshCore
         }
         guard let value = unsafe value else { return nil }
         defer { unsafe rocksdb_free(value) }
-        return unsafe [UInt8](UnsafeRawBufferPointer(start: value, count: count))
+        return unsafe [UInt8](copying: UnsafeRawBufferPointer(start: value, count: count))
     }
 
     func scan(_ range: StorageRange, limit: Int, bytesMax: Int) throws(StorageError) -> [StorageEntry] {
@@ -90,10 +90,10 @@ internal import MeshCore
         while entries.count < limit, bytes < bytesMax, unsafe rocksdb_iter_valid(iterator) != 0 {
             var count = 0
             let keyStart = unsafe rocksdb_iter_key(iterator, &count)
-            let key = unsafe [UInt8](UnsafeRawBufferPointer(start: keyStart, count: count))
+            let key = unsafe [UInt8](copying: UnsafeRawBufferPointer(start: keyStart, count: count))
             guard key.starts(with: range.prefix) else { break }
             let valueStart = unsafe rocksdb_iter_value(iterator, &count)
-            let value = unsafe [UInt8](UnsafeRawBufferPointer(start: valueStart, count: count))
+            let value = unsafe [UInt8](copying: UnsafeRawBufferPointer(start: valueStart, count: count))
             bytes += key.count + value.count
             entries.append(StorageEntry(key: key, value: value))
             unsafe rocksdb_iter_next(iterator)

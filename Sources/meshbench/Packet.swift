@@ -122,7 +122,7 @@ private struct PacketBench: ~Copyable {
             }
             let ping = self.ping
             let count = self.peer.seal(ping.raw)
-            return unsafe self.peer.sealed(count).withUnsafeBytes { unsafe Array($0) }
+            return [UInt8](copying: self.peer.sealed(count))
         }
     }
 

@@ -19,7 +19,7 @@ extension Membership {
         guard alive.endpoint.isUnicast else { throw WireError(.invalidValue, at: 0) }
         var check = WireReader(labels)
         _ = try check.labels()
-        let bytes = unsafe labels.withUnsafeBytes { unsafe Array($0) }
+        let bytes = [UInt8](copying: labels)
         if let known {
             self.update(known, alive, labels: bytes, from: origin, at: now, into: &effects)
         } else {

@@ -26,8 +26,7 @@ package struct WireReader: ~Copyable, ~Escapable {
 
     /// A copy of the next `count` bytes.
     package mutating func array(_ count: Int) throws(WireError) -> [UInt8] {
-        let span = try self.span(count)
-        return unsafe span.withUnsafeBytes { unsafe Array($0) }
+        [UInt8](copying: try self.span(count))
     }
 
     /// Bytes behind a 32-bit length of at most `limit`.
@@ -82,4 +81,14 @@ extension [UInt8] {
         // `Span.bytes` is safe for elements without padding, and a byte has none.
         @_lifetime(borrow self) get { unsafe self.span.bytes }
     }
+
+    /// A copy of borrowed bytes.
+    package init(copying bytes: RawSpan) { self = unsafe bytes.withUnsafeBytes { unsafe Self(copying: $0) } }
+
+    /// A copy of bytes that are valid during the call.
+    ///
+    /// Not inlined, and the only place that copies so: where nobody uses the copy, the optimizer of Swift 6.3 frees its
+    /// buffer before the bytes are copied into it (docs/decisions/0007).
+    @inline(never)
+    @unsafe package init(copying bytes: UnsafeRawBufferPointer) { unsafe self = Array(bytes) }
 }

@@ -1,4 +1,5 @@
 internal import CSodium
+internal import MeshCore
 
 /// Secret bytes in memory that is locked, fenced by guard pages, read-only once filled, and wiped when released.
 ///
@@ -39,7 +40,7 @@ internal import CSodium
 
     /// A copy outside locked memory, for writing a key to its file or token.
     package func exposed() -> [UInt8] {
-        unsafe self.withUnsafeBytes { unsafe Array(UnsafeBufferPointer(start: $0, count: self.count)) }
+        unsafe self.withUnsafeBytes { unsafe Array(copying: UnsafeRawBufferPointer(start: $0, count: self.count)) }
     }
 
     /// In constant time.

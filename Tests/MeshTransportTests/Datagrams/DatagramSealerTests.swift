@@ -17,7 +17,7 @@ struct DatagramSealerTests {
         let mesh = mesh ?? self.mesh
         var sealer = DatagramSealer(cluster: mesh.cluster, keys: mesh.keys)
         let opened = try sealer.open(packet.raw)
-        return unsafe sealer.plaintext(of: opened).withUnsafeBytes { unsafe Array($0) }
+        return [UInt8](copying: sealer.plaintext(of: opened))
     }
 
     @Test(
@@ -138,5 +138,5 @@ func sealed(_ plaintext: [UInt8], by sealer: inout DatagramSealer, flags: UInt8?
     } else {
         count = sealer.seal(plaintext.raw)
     }
-    return unsafe sealer.sealed(count).withUnsafeBytes { unsafe Array($0) }
+    return [UInt8](copying: sealer.sealed(count))
 }
