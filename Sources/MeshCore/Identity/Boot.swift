@@ -11,3 +11,15 @@ package struct Boot: Hashable, Sendable {
         self.nonce = nonce
     }
 }
+
+/// What is believed of epochs that others tell: one member's slip must not put another's next boots out of reach.
+extension Boot {
+    /// No node starts so often.
+    package static let epochMax: UInt64 = 1 << 32
+    /// Nobody misses so many starts of one node.
+    package static let epochStepMax: UInt64 = 1 << 20
+
+    static func isPlausible(_ next: UInt64, after known: UInt64) -> Bool {
+        next <= known || next - known <= self.epochStepMax
+    }
+}

@@ -13,6 +13,8 @@ struct MemberRecord: Sendable {
         static let hardEvidence = Flags(rawValue: 8)
         /// Removed: the index waits for its next use.
         static let vacant = Flags(rawValue: 16)
+        /// A handshake has proved the boot; until then it is hearsay.
+        static let proven = Flags(rawValue: 32)
     }
 
     var id: NodeID

@@ -11,15 +11,21 @@ extension Membership {
         _ id: NodeID, boot: Boot, endpoint: Endpoint, at now: Instant, into effects: inout Effects
     ) {
         guard id != self.local.id else { return effects.refuse(.clonedBoot) }
-        guard let index = self.table.find(id) else { return self.strangers.note(id, endpoint: endpoint) }
-        let known = self.table[index].boot
-        if boot.epoch < known.epoch { return effects.refuse(.staleBoot) }
-        if boot.epoch == known.epoch, boot.nonce != known.nonce { return effects.refuse(.clonedBoot) }
-        self.showsLife(index, epoch: boot.epoch, at: now)
-        // A newer boot, or one that was given up: both sides have something to tell.
-        if boot.epoch > known.epoch || self.table[index].state == .dead {
-            self.exchange(with: id, at: now, into: &effects)
+        guard endpoint.isUnicast, 1...Boot.epochMax ~= boot.epoch else { return effects.refuse(.malformed) }
+        guard let index = self.table.find(id) else {
+            self.streams.opened(id, boot: boot)
+            return self.strangers.note(id, endpoint: endpoint)
         }
+        let known = self.table[index].boot
+        if boot != known, boot.epoch <= known.epoch, self.table[index].flags.contains(.proven) {
+            // An earlier handshake proved a later boot, or this one with another nonce: a restored snapshot.
+            return effects.refuse(boot.epoch < known.epoch ? .staleBoot : .clonedBoot)
+        }
+        self.streams.opened(id, boot: boot)
+        if boot == known { self.table[index].flags.insert(.proven) }
+        self.showsLife(index, epoch: boot.epoch, at: now)
+        // Another boot than was told, or one that was given up: both sides have something to tell.
+        if boot != known || self.table[index].state == .dead { self.exchange(with: id, at: now, into: &effects) }
     }
 
     /// A hint, never a verdict: probe now.
@@ -27,6 +33,7 @@ extension Membership {
         _ id: NodeID, boot: Boot, refused: Bool, at now: Instant, into effects: inout Effects
     ) {
         self.strangers.streamClosed(id)
+        self.streams.closed(id, boot: boot)
         guard self.phase == .active, let index = self.table.find(id), index != 0, self.table[index].isLive,
             self.table[index].boot == boot
         else { return }

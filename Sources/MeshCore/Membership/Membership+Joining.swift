@@ -93,7 +93,7 @@ extension Membership {
         self.close(&writer, from: start, to: endpoint, into: &effects)
     }
 
-    /// The header named the epoch and the window has taken note of it.
+    /// The header named the epoch; that it answers a packet of this node makes it credible.
     mutating func learnedEpoch(
         answering counter: UInt64, from origin: Origin, at now: Instant, into effects: inout Effects
     ) {
@@ -101,6 +101,11 @@ extension Membership {
             self.table[index].sent - counter < ReplayWindow.width
         else { return }
         self.showsLife(index, epoch: origin.epoch, at: now)
+        if origin.epoch > self.table[index].epochHeard,
+            let heard = self.strangers.take(origin.id, epoch: origin.epoch)
+        {
+            self.table[index].window = heard
+        }
         if let place = self.probes.firstIndex(where: { $0.target == index }), !self.probes[place].askedAgain {
             self.probes[place].askedAgain = true
             self.ping(index, sequence: self.probes[place].sequence, into: &effects)

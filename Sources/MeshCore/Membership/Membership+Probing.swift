@@ -197,6 +197,7 @@ extension Membership {
         var writer = self.openFrame(&effects)
         if let claim = self.accusation(of: target) { writer.write(claim) }
         writer.write(.streamPing, sequence: sequence)
+        writer.write(datagramCount: self.table[target].sent)
         self.tell(into: &writer, limit: start + self.configuration.datagramBytesMax)
         self.closeFrame(
             &writer, from: start, to: self.table[target].id, at: self.table[target].endpoint, into: &effects)
@@ -207,8 +208,15 @@ extension Membership {
         var writer = self.openFrame(&effects)
         if origin.accusesUs { writer.write(alive: 0, of: self.table) }
         writer.write(.streamPong, sequence: sequence)
+        if let index = origin.index { writer.write(datagramCount: self.table[index].sent) }
         self.tell(into: &writer, limit: start + self.configuration.datagramBytesMax)
         self.closeFrame(&writer, from: start, to: origin.id, at: origin.endpoint, into: &effects)
+    }
+
+    /// Its datagrams and its stream disagree about how far it is: the stream cannot be written in its name.
+    mutating func counted(_ count: UInt64, by origin: Origin) {
+        guard let index = origin.index, self.streams.boot(of: origin.id) == self.table[index].boot else { return }
+        self.table[index].window.restart(epoch: self.table[index].boot.epoch, after: count)
     }
 
     mutating func streamAnswered(_ sequence: UInt32, by origin: Origin, at now: Instant) {

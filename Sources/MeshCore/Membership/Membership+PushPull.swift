@@ -41,6 +41,7 @@ extension Membership {
         switch try reader.messageKind() {
         case .streamPing: self.answer(streamPing: try reader.read(), origin, into: &effects)
         case .streamPong: self.streamAnswered(try reader.read(), by: origin, at: now)
+        case .datagramCount: self.counted(try reader.read(), by: origin)
         case .exchange: try self.exchangeAsked(&reader, &origin, at: now, into: &effects)
         case .delta: try self.receiveDelta(&reader, &origin, at: now, into: &effects)
         case .ping, .ack, .nack, .pingRequest, .epochAnswer: throw WireError(.unknownKind, at: place)
@@ -97,6 +98,7 @@ extension Membership {
         try self.merge(alive, labels: labels, from: origin, at: now, into: &effects)
         origin = self.origin(of: origin.id)
         guard origin.index != nil else { return effects.refuse(.unknownSender) }
+        guard self.streams.allowsExchange(of: origin.id, at: now) else { return effects.refuse(.tooOften) }
         self.tellDelta(of: differing, withEvents: hasEvents, to: origin, at: now, into: &effects)
         self.noteJoined(at: now)
     }

@@ -46,16 +46,13 @@ extension Membership {
             return nil
         }
         let index = self.table.find(header.sender)
-        let verdict: ReplayWindow.Verdict
-        if let index {
-            let isOld = header.senderEpoch < self.table[index].boot.epoch
-            verdict =
-                isOld
-                ? .staleBoot : self.table[index].window.accept(epoch: header.senderEpoch, counter: header.counter)
-        } else {
-            verdict = self.strangers.accept(header)
+        guard
+            Boot.isPlausible(header.senderEpoch, after: index.map { self.table[$0].boot.epoch } ?? Boot.epochMax)
+        else {
+            effects.refuse(.impossibleBoot)
+            return nil
         }
-        switch verdict {
+        switch self.accept(header, of: index) {
         case .fresh: break
         case .replayed:
             effects.refuse(.replayed)
@@ -65,6 +62,16 @@ extension Membership {
             return nil
         }
         return Origin(id: header.sender, index: index, epoch: header.senderEpoch, endpoint: endpoint)
+    }
+
+    /// Anybody with a key can write a header in a member's name. So a higher epoch than is known of it is watched apart,
+    /// as a stranger's: it takes the place of the known one only when it answers what this node asked, or by `alive`.
+    private mutating func accept(_ header: PacketHeader, of index: Int?) -> ReplayWindow.Verdict {
+        guard let index, header.senderEpoch <= self.table[index].epochHeard else {
+            return self.strangers.accept(header)
+        }
+        guard header.senderEpoch >= self.table[index].boot.epoch else { return .staleBoot }
+        return self.table[index].window.accept(epoch: header.senderEpoch, counter: header.counter)
     }
 
     private mutating func receiveMessage(
@@ -86,7 +93,7 @@ extension Membership {
             self.relay(request, for: origin, at: now, into: &effects)
         case .epochAnswer:
             self.learnedEpoch(answering: try reader.read(), from: origin, at: now, into: &effects)
-        case .streamPing, .streamPong, .exchange, .delta:
+        case .streamPing, .streamPong, .exchange, .delta, .datagramCount:
             throw WireError(.unknownKind, at: place)
         case let news:
             try self.receiveNews(news, &reader, &origin, at: now, into: &effects)

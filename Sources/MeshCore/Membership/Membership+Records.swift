@@ -6,13 +6,10 @@ extension Membership {
         guard alive.id != self.local.id else { return self.heardOfSelf(alive, at: now, into: &effects) }
         let known = self.table.find(alive.id)
         if let known {
-            guard alive.boot.epoch >= self.table[known].boot.epoch else { return }
-            if alive.boot.epoch == self.table[known].boot.epoch {
-                if alive.boot.nonce != self.table[known].boot.nonce { return effects.refuse(.clonedBoot) }
-                guard alive.incarnation > self.table[known].incarnation else { return }
-                guard Incarnation.isPlausible(alive.incarnation, after: self.table[known].incarnation) else {
-                    return effects.refuse(.malformed)
-                }
+            switch self.judge(alive, about: known) {
+            case .news: break
+            case .old: return
+            case .refused(let reason): return effects.refuse(reason)
             }
         }
         guard alive.protocols.overlaps(self.local.protocols) else { return effects.refuse(.unsupportedVersion) }
@@ -25,6 +22,28 @@ extension Membership {
         } else {
             self.admit(alive, labels: bytes, at: now, into: &effects)
         }
+    }
+
+    private enum Verdict {
+        case news, old
+        case refused(RefusalReason)
+    }
+
+    private func judge(_ alive: AliveMessage, about known: Int) -> Verdict {
+        let boot = self.table[known].boot
+        if alive.boot == boot {
+            guard alive.incarnation > self.table[known].incarnation else { return .old }
+            return Incarnation.isPlausible(alive.incarnation, after: self.table[known].incarnation)
+                ? .news : .refused(.malformed)
+        }
+        let proven = self.streams.boot(of: alive.id)
+        // Whatever was heard before, the node itself has proved this boot.
+        if alive.boot == proven { return .news }
+        let reference = proven ?? boot
+        guard alive.boot.epoch != reference.epoch else { return .refused(.clonedBoot) }
+        guard alive.boot.epoch > reference.epoch else { return .old }
+        return proven == nil && Boot.isPlausible(alive.boot.epoch, after: boot.epoch)
+            ? .news : .refused(.impossibleBoot)
     }
 
     private mutating func admit(
@@ -40,7 +59,8 @@ extension Membership {
         self.counts.alive += 1
         self.digest.toggle(self.table[index])
         self.becameLive(index, at: now)
-        self.table[index].window = self.strangers.remove(alive.id)
+        if let heard = self.strangers.take(alive.id, epoch: alive.boot.epoch) { self.table[index].window = heard }
+        self.noteProven(index)
         // History begins with the first change after this: that a member joined can be told from its record.
         self.announce(index, from: nil, cause: .joined, at: now, into: &effects)
         self.spread(index, at: now)
@@ -51,12 +71,12 @@ extension Membership {
         into effects: inout Effects
     ) {
         let before = self.table[index].state
-        let isNewBoot = alive.boot.epoch > self.table[index].boot.epoch
+        let isNewBoot = alive.boot != self.table[index].boot
         let isMoved =
             self.table[index].endpoint != alive.endpoint || !self.table.labels(of: index).elementsEqual(labels)
         let cause: MemberChange.Cause? =
             isNewBoot ? .joined : before != .alive ? .refuted : isMoved ? .updated : nil
-        if isNewBoot { self.forgetBoot(index) }
+        if isNewBoot { self.forgetBoot(index, for: alive.boot) }
         self.digest.toggle(self.table[index])
         self.table[index].boot = alive.boot
         self.table[index].endpoint = alive.endpoint
@@ -65,16 +85,31 @@ extension Membership {
         self.table.setLabels(of: index, to: labels)
         self.table[index].flags.subtract([.hardEvidence, .streamOnly])
         self.digest.toggle(self.table[index])
+        self.noteProven(index)
         self.evidence[index] = nil
         self.change(index, to: .alive, incarnation: alive.incarnation, cause: cause, at: now, into: &effects)
         // Back from the dead by its own word: each side has much to tell the other.
         if before == .dead, origin.index == index { self.exchange(with: alive.id, at: now, into: &effects) }
     }
 
+    private mutating func noteProven(_ index: Int) {
+        if self.streams.boot(of: self.table[index].id) == self.table[index].boot {
+            self.table[index].flags.insert(.proven)
+        } else {
+            self.table[index].flags.remove(.proven)
+        }
+    }
+
     /// Dynamic fields belong to one boot. What was seen of its events stays: one of the new boot can come before its
     /// `alive`.
-    private mutating func forgetBoot(_ index: Int) {
+    private mutating func forgetBoot(_ index: Int, for next: Boot) {
         self.table[index].roundTrip = 0
+        if next.epoch < self.table[index].epochHeard {
+            // Datagrams of this boot may have been recorded: none is taken until its stream tells where they stand.
+            self.table[index].window = .closed(next.epoch)
+        } else if let heard = self.strangers.take(self.table[index].id, epoch: next.epoch) {
+            self.table[index].window = heard
+        }
         guard !self.table.fields(of: index).isEmpty else { return }
         if self.table[index].isLive { self.toggleFields(of: index) }
         self.table.setFields(of: index, to: [])

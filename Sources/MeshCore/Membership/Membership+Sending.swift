@@ -64,10 +64,12 @@ extension Membership {
     }
 
     /// How often each rumor is told: λ · ⌈log10(N + 1)⌉ (SWIM, 4.1).
-    var tellings: Int { min(255, self.configuration.retransmitMultiplier * decimalDigits(self.counts.live)) }
+    var tellings: Int {
+        min(max(1, self.configuration.retransmitMultiplier) * decimalDigits(self.counts.live), Rumor.tellingsMax)
+    }
 
     /// How often what is learned now counts as told before it is.
-    var toldAlready: Int { self.isQuiet ? self.tellings - 2 : 0 }
+    var toldAlready: Int { self.isQuiet ? max(0, self.tellings - 2) : 0 }
 
     /// Fills what is left of a packet with rumors, each told once more by that.
     mutating func tell(into writer: inout WireWriter, limit: Int) {

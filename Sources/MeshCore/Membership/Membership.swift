@@ -56,6 +56,10 @@ package struct Membership: Sendable {
 
     package enum RefusalReason: String, Sendable, CaseIterable {
         case malformed, unsupportedVersion, replayed, staleBoot, misdirected, unknownSender, clonedBoot
+        /// Another boot of a member than the one that its open stream proves, or one that it cannot have reached.
+        case impossibleBoot
+        /// The same peer asks for exchanges faster than any honest one.
+        case tooOften
     }
 
     package struct Configuration: Sendable {
@@ -133,8 +137,10 @@ package struct Membership: Sendable {
     var contactAt = Instant.distantFuture
     var deadContactAt = Instant(nanoseconds: 0)
     var strangers = Strangers()
+    var streams = OpenStreams()
     var neighbours: Neighbours
-    var epochAnswers = EpochAnswerLimit()
+    /// An answer is smaller than what it answers, so this bounds work and not amplification.
+    var epochAnswers = RateLimit(pause: .milliseconds(1), burst: 256)
     /// The highest counter of any datagram of this boot.
     var lastCounter: UInt64 = 0
 

@@ -40,19 +40,3 @@ struct RememberedMembers: Sendable {
         return taken
     }
 }
-
-/// How often packets for another boot of this node are answered: 1,000 a second, 256 at once. An answer is smaller
-/// than what it answers, so this bounds work and not amplification.
-struct EpochAnswerLimit: Sendable {
-    private static let pause = Duration.milliseconds(1)
-    private static let burst = Duration.milliseconds(256)
-
-    private var paidUntil = Instant(nanoseconds: 0)
-
-    mutating func allows(at now: Instant) -> Bool {
-        let next = max(self.paidUntil, now) + Self.pause
-        guard next - now <= Self.burst else { return false }
-        self.paidUntil = next
-        return true
-    }
-}

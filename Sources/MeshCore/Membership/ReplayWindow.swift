@@ -6,6 +6,7 @@ package struct ReplayWindow: Equatable, Sendable {
     package enum Verdict: Equatable, Sendable { case fresh, replayed, staleBoot }
 
     package static let width: UInt64 = 64
+    private static let overtakingMax: UInt64 = 1024
 
     package private(set) var epoch: UInt64 = 0
     private var highest: UInt64 = 0
@@ -13,6 +14,21 @@ package struct ReplayWindow: Equatable, Sendable {
     private var seen: UInt64 = 0
 
     package init() {}
+
+    /// Refuses everything of this boot, until `restart` tells where its counters stand.
+    static func closed(_ epoch: UInt64) -> ReplayWindow {
+        var window = ReplayWindow()
+        (window.epoch, window.highest, window.seen) = (epoch, .max, .max)
+        return window
+    }
+
+    /// The sender itself says, on its stream, how far its counters are. A window that is far ahead was moved by somebody
+    /// who wrote in its name. A little ahead is usual: datagrams overtake streams.
+    mutating func restart(epoch: UInt64, after counter: UInt64) {
+        guard epoch == self.epoch, self.highest > counter, self.highest - counter > Self.overtakingMax else { return }
+        // All up to here counts as seen, so that nothing recorded before can be played again.
+        (self.highest, self.seen) = (counter, .max)
+    }
 
     /// What `accept` would say.
     package func judge(epoch: UInt64, counter: UInt64) -> Verdict {

@@ -5,6 +5,8 @@ internal import HeapModule
 package struct Rumor: Comparable, Sendable {
     package enum Subject: UInt8, Sendable { case member, capability, event }
 
+    static let tellingsMax = 255
+
     /// Tellings, room left over and stamp in one word, for one comparison: the queue lives on comparisons.
     private var order: UInt64
     /// The member, or the slot of an event.

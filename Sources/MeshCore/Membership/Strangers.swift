@@ -1,5 +1,5 @@
-/// Nodes that talk to this one and are no members here yet: where their streams can be answered, and which of their
-/// datagrams were seen.
+/// Nodes that talk to this one and are no members here yet, or not in this boot: where their streams can be answered, and
+/// which of their datagrams were seen.
 struct Strangers: Sendable {
     static let countMax = 64
 
@@ -23,9 +23,11 @@ struct Strangers: Sendable {
         return self.entries[place].window.accept(epoch: header.senderEpoch, counter: header.counter)
     }
 
-    /// It has become a member, which goes on with the window.
-    mutating func remove(_ id: NodeID) -> ReplayWindow {
-        guard let place = self.entries.firstIndex(where: { $0.id == id }) else { return ReplayWindow() }
+    /// This boot of it is known now, and goes on with the window.
+    mutating func take(_ id: NodeID, epoch: UInt64) -> ReplayWindow? {
+        guard let place = self.entries.firstIndex(where: { $0.id == id && $0.window.epoch == epoch }) else {
+            return nil
+        }
         return self.entries.remove(at: place).window
     }
 
@@ -34,10 +36,12 @@ struct Strangers: Sendable {
         self.entries[place].endpoint = nil
     }
 
-    /// The oldest makes room.
+    /// The oldest makes room; one with an open stream, which took a handshake, only if there is no other.
     private mutating func place(of id: NodeID) -> Int {
         if let place = self.entries.firstIndex(where: { $0.id == id }) { return place }
-        if self.entries.count == Self.countMax { self.entries.removeFirst() }
+        if self.entries.count == Self.countMax {
+            self.entries.remove(at: self.entries.firstIndex { $0.endpoint == nil } ?? 0)
+        }
         self.entries.append(Entry(id: id))
         return self.entries.count - 1
     }

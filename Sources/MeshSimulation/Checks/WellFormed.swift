@@ -16,9 +16,9 @@ struct WellFormed: Sendable {
     /// Stale, replayed and misdirected packets are the network's doing; these are ours.
     func refused(_ reason: Membership.RefusalReason, by host: Int, at now: VirtualTime) -> Violation? {
         switch reason {
-        case .malformed, .unsupportedVersion, .clonedBoot:
+        case .malformed, .unsupportedVersion, .clonedBoot, .tooOften:
             Violation(Self.name, at: now, host: host, "refused a packet of another node: \(reason.rawValue)")
-        case .replayed, .staleBoot, .misdirected, .unknownSender: nil
+        case .replayed, .staleBoot, .misdirected, .unknownSender, .impossibleBoot: nil
         }
     }
 }

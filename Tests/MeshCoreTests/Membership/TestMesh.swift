@@ -29,6 +29,8 @@ struct TestMesh {
     var isCut: (_ from: Int, _ to: Int) -> Bool = { _, _ in false }
     /// Of all datagrams.
     var lossPercent = 0
+    /// What `join` opened: who sees whose boot.
+    private var streams: [(viewer: Int, peer: Int, boot: Boot)] = []
     private var paused: [Int: Instant] = [:]
     private var effects = Membership.Effects()
 
@@ -70,16 +72,23 @@ struct TestMesh {
     }
 
     mutating func reboot(_ node: Int, epoch: UInt64, configuration: Membership.Configuration = .lan) {
+        self.closeStreams(of: node)
         self.nodes[node] = Membership(
             local: Self.description(node, epoch: epoch), configuration: configuration, seed: self.random.next(),
             at: self.now)
     }
 
     mutating func join(_ node: Int, through seed: Int) {
-        guard let boot = self.nodes[seed]?.local.boot, let own = self.nodes[node]?.local.boot else { return }
-        self.step(seed, .streamOpened(Self.id(node), boot: own, endpoint: Self.endpoint(node)))
-        self.step(node, .streamOpened(Self.id(seed), boot: boot, endpoint: Self.endpoint(seed)))
+        self.openStream(between: seed, and: node)
         self.step(node, .exchange(Self.id(seed)))
+    }
+
+    mutating func openStream(between first: Int, and second: Int) {
+        for (viewer, peer) in [(first, second), (second, first)] {
+            guard self.nodes[viewer] != nil, let boot = self.nodes[peer]?.local.boot else { continue }
+            self.streams.append((viewer, peer, boot))
+            self.step(viewer, .streamOpened(Self.id(peer), boot: boot, endpoint: Self.endpoint(peer)))
+        }
     }
 
     /// kill -9: nothing comes from it, and its streams are reset and refused.
@@ -91,6 +100,15 @@ struct TestMesh {
             let isNeighbour = self.neighbours[other]?.contains(Self.id(node)) == true || own.contains(Self.id(other))
             if isNeighbour { self.step(other, .streamClosed(Self.id(node), boot: boot, refused: true)) }
         }
+        self.closeStreams(of: node)
+    }
+
+    /// Those of one node or all, as idle ones are: with a goodbye.
+    mutating func closeStreams(of node: Int? = nil) {
+        for stream in self.streams where node == nil || stream.viewer == node || stream.peer == node {
+            self.step(stream.viewer, .streamClosed(Self.id(stream.peer), boot: stream.boot, refused: false))
+        }
+        self.streams.removeAll { node == nil || $0.viewer == node || $0.peer == node }
     }
 
     /// SIGSTOP, and SIGCONT later: what arrives meanwhile waits in the socket.

@@ -76,7 +76,7 @@ extension WireReader {
         let endpoint = try self.endpoint()
         let place = self.offset
         let (low, high): (UInt8, UInt8) = (try self.read(), try self.read())
-        guard low <= high, low > 0, boot.epoch > 0 else { throw WireError(.invalidValue, at: place) }
+        guard low <= high, low > 0, 1...Boot.epochMax ~= boot.epoch else { throw WireError(.invalidValue, at: place) }
         let labelBytes = Int(try self.read(UInt16.self))
         guard labelBytes <= MemberDescription.labelBytesMax else { throw WireError(.tooLong, at: place + 2) }
         return AliveMessage(

@@ -18,6 +18,7 @@ package enum MessageKind: UInt8, Sendable, CaseIterable {
     case streamPong = 33
     case exchange = 34
     case delta = 35
+    case datagramCount = 36
 }
 
 extension WireReader {

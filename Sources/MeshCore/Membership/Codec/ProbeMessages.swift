@@ -57,6 +57,12 @@ extension WireWriter {
         self.write(sequence)
     }
 
+    /// How many datagrams were sent to the receiver of a frame.
+    package mutating func write(datagramCount count: UInt64) {
+        self.write(MessageKind.datagramCount)
+        self.write(count)
+    }
+
     /// The header already names the epoch; the counter says which packet is answered.
     package mutating func write(epochAnswerTo counter: UInt64) {
         self.write(MessageKind.epochAnswer)
