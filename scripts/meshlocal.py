@@ -62,8 +62,10 @@ class Response:
 class Node:
     """One daemon: its data folder, its process, and its API on `api.sock`."""
 
-    def __init__(self, mesh, name, flags=(), environment=None):
+    def __init__(self, mesh, name, flags=(), environment=None, host=None):
         self.mesh, self.name = mesh, name
+        # Where it runs: something with an `address` and the `prefix` of a command there. None is this machine.
+        self.host = host
         self.data = mesh.folder / name
         self.flags, self.environment = list(flags), dict(environment or {})
         self.process = None
@@ -76,8 +78,9 @@ class Node:
         self.starts += 1
         self.output = self.mesh.folder / f"{self.name}.{self.starts}.out"
         self.log = self.mesh.folder / f"{self.name}.{self.starts}.log"
-        command = [self.mesh.binary, "start", "--data", str(self.data), "--name", self.name]
-        command += ["--bind", "127.0.0.1:0", "--http", "none", *self.flags, *map(str, arguments)]
+        prefix, address = (self.host.prefix, self.host.address) if self.host else ([], "127.0.0.1")
+        command = [*prefix, self.mesh.binary, "start", "--data", str(self.data), "--name", self.name]
+        command += ["--bind", f"{address}:0", "--http", "none", *self.flags, *map(str, arguments)]
         with open(self.output, "wb") as output, open(self.log, "wb") as log:
             self.process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=output, stderr=log, cwd=self.mesh.workdir,
@@ -214,15 +217,15 @@ class Mesh:
                     pass  # ended meanwhile, or another user's
         return found
 
-    def node(self, name, *flags, environment=None):
+    def node(self, name, *flags, environment=None, host=None):
         """A node that is not started yet."""
-        node = Node(self, name, flags, environment)
+        node = Node(self, name, flags, environment, host)
         self.nodes.append(node)
         return node
 
-    def create(self, name, *flags, environment=None):
+    def create(self, name, *flags, environment=None, host=None):
         """The first node; its join token is kept for the others."""
-        node = self.node(name, *flags, environment=environment).start()
+        node = self.node(name, *flags, environment=environment, host=host).start()
         token = node.command("token")
         if token.returncode != 0:
             raise Failure(f"meshnode token ended with {token.returncode}: {token.stderr}")
@@ -230,9 +233,9 @@ class Mesh:
         self.token_file.write_text(token.stdout)
         return node
 
-    def join(self, name, *flags, seed=None, environment=None):
+    def join(self, name, *flags, seed=None, environment=None, host=None):
         seed = seed or self.nodes[0]
-        node = self.node(name, *flags, environment=environment)
+        node = self.node(name, *flags, environment=environment, host=host)
         return node.start("--join", seed.address, "--token-file", self.token_file)
 
     def wait_members(self, count, state="alive", seconds=30, nodes=None):

@@ -96,6 +96,8 @@ package struct MemberView: Codable, Sendable {
     package var boot_epoch: UInt64
     /// Smoothed; nil until measured, and for the node itself.
     package var rtt_ms: Double?
+    /// `udp`, or `stream` where datagrams to the member are lost while its stream works; nil from an older node.
+    package var path: String?
     package var zone: String
     package var version: String
     package var tags: [String: String]
@@ -106,7 +108,7 @@ package struct MemberView: Codable, Sendable {
 
     package init(
         id: String, name: String, address: String, state: String, since_s: Double, incarnation: UInt32,
-        boot_epoch: UInt64, rtt_ms: Double?, zone: String, version: String, tags: [String: String],
+        boot_epoch: UInt64, rtt_ms: Double?, path: String? = nil, zone: String, version: String, tags: [String: String],
         capabilities: [String: String], actors: Int?, mailbox_depth: Int?
     ) {
         self.id = id
@@ -117,6 +119,7 @@ package struct MemberView: Codable, Sendable {
         self.incarnation = incarnation
         self.boot_epoch = boot_epoch
         self.rtt_ms = rtt_ms
+        self.path = path
         self.zone = zone
         self.version = version
         self.tags = tags

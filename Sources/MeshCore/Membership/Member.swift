@@ -58,10 +58,12 @@ package struct Member: Sendable {
     package var roundTrip: Duration?
     /// Dynamic fields of the node itself (free memory, loaded models, load), ordered by their own versions.
     package var capabilities: [Label]
+    /// Datagrams to it or from it are lost, while its stream works.
+    package var isStreamOnly: Bool
 
     package init(
         description: MemberDescription, state: MemberState, incarnation: UInt32, since: Instant,
-        roundTrip: Duration? = nil, capabilities: [Label] = []
+        roundTrip: Duration? = nil, capabilities: [Label] = [], isStreamOnly: Bool = false
     ) {
         self.description = description
         self.state = state
@@ -69,6 +71,7 @@ package struct Member: Sendable {
         self.since = since
         self.roundTrip = roundTrip
         self.capabilities = capabilities
+        self.isStreamOnly = isStreamOnly
     }
 }
 
@@ -90,6 +93,8 @@ package struct MemberChange: Sendable {
         case merged
         /// UDP to it is blocked while its stream works.
         case streamOnly
+        /// UDP to it passes again.
+        case datagramsAgain
     }
 
     package var id: NodeID

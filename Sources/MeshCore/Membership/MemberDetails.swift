@@ -4,6 +4,7 @@ struct MemberDetails: Sendable {
 
     private(set) var changes: [MemberChange] = []
     var roundTrips = RecentRoundTrips()
+    var path = DatagramPath()
     /// Who said that the member is dead.
     var accuser: NodeID?
 

@@ -5,17 +5,28 @@ extension Membership {
         self.gossipAt = now + self.configuration.gossipInterval
         self.draw(self.configuration.gossipFanOut, besides: 0, orRecentlyDead: true, at: now)
         for target in self.gossipTargets where !self.rumors.isEmpty {
-            let target = Int(target)
-            let start = effects.bytes.count
-            var writer = self.open(&effects, to: target, epoch: self.table[target].epochHeard)
-            self.tell(into: &writer, limit: start + self.configuration.datagramBytesMax)
-            if writer.count > start + PacketHeader.byteCount {
-                self.close(&writer, from: start, to: self.table[target].endpoint, into: &effects)
-            } else {
-                // Every rumor left was an outdated one.
-                writer.bytes.removeLast(writer.count - start)
-                swap(&writer.bytes, &effects.bytes)
-            }
+            self.gossip(to: Int(target), into: &effects)
+        }
+    }
+
+    private mutating func gossip(to target: Int, into effects: inout Effects) {
+        let start = effects.bytes.count
+        // Where datagrams are lost, so would be the news, and count as told.
+        let isStreamOnly = self.table[target].flags.contains(.streamOnly)
+        var writer =
+            isStreamOnly
+            ? self.openFrame(&effects) : self.open(&effects, to: target, epoch: self.table[target].epochHeard)
+        let head = writer.count
+        self.tell(into: &writer, limit: start + self.configuration.datagramBytesMax)
+        let endpoint = self.table[target].endpoint
+        if writer.count == head {
+            // Every rumor left was an outdated one.
+            writer.bytes.removeLast(writer.count - start)
+            swap(&writer.bytes, &effects.bytes)
+        } else if isStreamOnly {
+            self.closeFrame(&writer, from: start, to: self.table[target].id, at: endpoint, into: &effects)
+        } else {
+            self.close(&writer, from: start, to: endpoint, into: &effects)
         }
     }
 

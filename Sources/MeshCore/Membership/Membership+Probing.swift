@@ -144,17 +144,16 @@ extension Membership {
 
     private mutating func failed(_ probe: Probe, at now: Instant, into effects: inout Effects) {
         let isHard = self.hasHardEvidence(probe)
+        let target = probe.target
+        if probe.answeredByStream {
+            // Heard in time, if by another way: this node is not the one that is late.
+            self.improveHealth()
+            return self.missedDatagrams(probe, at: now, into: &effects)
+        }
         // Lifeguard: helpers that did not even nack say that it is this node that does not hear.
         if !isHard { self.worsenHealth(by: probe.helpers > 0 ? probe.helpers - probe.nacks : 1) }
-        let target = probe.target
         guard self.table[target].isLive, self.table[target].boot.epoch == probe.epoch else { return }
-        if probe.answeredByStream {
-            guard !self.table[target].flags.contains(.streamOnly) else { return }
-            self.table[target].flags.insert(.streamOnly)
-            self.record(target, from: self.table[target].state, cause: .streamOnly, at: now, into: &effects)
-        } else {
-            self.suspect(target, by: self.local.id, hardEvidence: isHard, at: now, into: &effects)
-        }
+        self.suspect(target, by: self.local.id, hardEvidence: isHard, at: now, into: &effects)
     }
 
     /// An ack of a probe, direct or brought by a helper, or of a ping made for somebody else.
@@ -166,14 +165,16 @@ extension Membership {
             let probe = self.probes.remove(at: place)
             self.improveHealth()
             self.showsLife(probe.target, epoch: probe.epoch, at: now)
-            if probe.target == index {
-                self.table[index].flags.remove(.streamOnly)
-                if !probe.askedAgain { self.note(roundTrip: now - probe.sentAt, to: index) }
+            if probe.target != index {
+                self.missedDatagrams(probe, at: now, into: &effects)
+            } else if !probe.askedAgain {
+                self.note(roundTrip: now - probe.sentAt, to: index)
             }
         } else {
             self.showsLife(index, epoch: origin.epoch, at: now)
             self.forwardAck(sequence, from: index, into: &effects)
         }
+        self.datagramsPassed(index, at: now, into: &effects)
     }
 
     mutating func negativelyAcknowledged(_ sequence: UInt32, by origin: Origin, at now: Instant) {
@@ -219,11 +220,13 @@ extension Membership {
         self.table[index].window.restart(epoch: self.table[index].boot.epoch, after: count)
     }
 
-    mutating func streamAnswered(_ sequence: UInt32, by origin: Origin, at now: Instant) {
+    mutating func streamAnswered(
+        _ sequence: UInt32, by origin: Origin, at now: Instant, into effects: inout Effects
+    ) {
         guard let index = origin.index else { return }
         self.showsLife(index, epoch: self.table[index].boot.epoch, at: now)
         guard let place = self.probes.firstIndex(where: { $0.sequence == sequence && $0.target == index }) else {
-            return
+            return self.streamAnsweredLate(index, at: now, into: &effects)
         }
         self.probes[place].answeredByStream = true
         if self.table[index].roundTrip == 0 { self.note(roundTrip: now - self.probes[place].sentAt, to: index) }

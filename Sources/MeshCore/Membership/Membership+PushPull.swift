@@ -40,7 +40,7 @@ extension Membership {
         let place = reader.offset
         switch try reader.messageKind() {
         case .streamPing: self.answer(streamPing: try reader.read(), origin, into: &effects)
-        case .streamPong: self.streamAnswered(try reader.read(), by: origin, at: now)
+        case .streamPong: self.streamAnswered(try reader.read(), by: origin, at: now, into: &effects)
         case .datagramCount: self.counted(try reader.read(), by: origin)
         case .exchange: try self.exchangeAsked(&reader, &origin, at: now, into: &effects)
         case .delta: try self.receiveDelta(&reader, &origin, at: now, into: &effects)

@@ -72,8 +72,8 @@ extension Membership {
     ) {
         let before = self.table[index].state
         let isNewBoot = alive.boot != self.table[index].boot
-        let isMoved =
-            self.table[index].endpoint != alive.endpoint || !self.table.labels(of: index).elementsEqual(labels)
+        let isElsewhere = self.table[index].endpoint != alive.endpoint
+        let isMoved = isElsewhere || !self.table.labels(of: index).elementsEqual(labels)
         let cause: MemberChange.Cause? =
             isNewBoot ? .joined : before != .alive ? .refuted : isMoved ? .updated : nil
         if isNewBoot { self.forgetBoot(index, for: alive.boot) }
@@ -83,7 +83,8 @@ extension Membership {
         self.table[index].protocolMin = alive.protocols.lowerBound
         self.table[index].protocolMax = alive.protocols.upperBound
         self.table.setLabels(of: index, to: labels)
-        self.table[index].flags.subtract([.hardEvidence, .streamOnly])
+        self.table[index].flags.remove(.hardEvidence)
+        if isNewBoot || isElsewhere { self.forgetPath(to: index) }
         self.digest.toggle(self.table[index])
         self.noteProven(index)
         self.evidence[index] = nil

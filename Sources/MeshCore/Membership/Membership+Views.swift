@@ -16,7 +16,8 @@ extension Membership {
             description: self.table.description(of: index), state: record.state, incarnation: record.incarnation,
             since: record.since,
             roundTrip: record.roundTrip == 0 ? nil : .microseconds(Int64(record.roundTrip)),
-            capabilities: fields.compactMap { field in field.value.map { Label(field.key, $0) } }.sorted())
+            capabilities: fields.compactMap { field in field.value.map { Label(field.key, $0) } }.sorted(),
+            isStreamOnly: record.flags.contains(.streamOnly))
     }
 
     /// What happened to a member, oldest first, at most 16 changes; forgotten with the member.

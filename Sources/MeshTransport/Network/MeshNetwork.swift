@@ -156,10 +156,6 @@ package final class MeshNetwork: PeerNetwork, MemberDirectory {
     package func member(_ id: NodeID) async -> Member? { await self.ask { $0.member(id) } ?? nil }
     /// The last changes of a member, oldest first.
     package func why(_ id: NodeID) async -> [MemberChange] { await self.ask { $0.history(of: id) } ?? [] }
-    /// Members whose stream works while UDP to them does not.
-    package func streamOnlyMembers() async -> [Member] {
-        await self.ask { membership in membership.members.filter { membership.isStreamOnly($0.description.id) } } ?? []
-    }
     package func localHealth() async -> UInt8 { await self.ask { $0.localHealth } ?? 0 }
     /// Whether another member has answered since the start.
     package func isJoined() async -> Bool { await self.ask { $0.isJoined } ?? false }

@@ -33,6 +33,7 @@ extension MemberChange.Cause {
         case .updated: "updated"
         case .merged: "merged"
         case .streamOnly: "stream-only"
+        case .datagramsAgain: "datagrams-again"
         }
     }
 }
@@ -45,7 +46,8 @@ extension MemberView {
             id: described.id.description, name: described.name, address: described.endpoint.description,
             state: member.state.name, since_s: max(0, (now - member.since).inSeconds).rounded(toPlaces: 3),
             incarnation: member.incarnation, boot_epoch: described.boot.epoch,
-            rtt_ms: member.roundTrip.map { ($0.inSeconds * 1000).rounded(toPlaces: 3) }, zone: described.zone,
+            rtt_ms: member.roundTrip.map { ($0.inSeconds * 1000).rounded(toPlaces: 3) },
+            path: member.isStreamOnly ? "stream" : "udp", zone: described.zone,
             version: described.version,
             tags: Dictionary(described.tags.map { ($0.key, $0.value) }, uniquingKeysWith: { $1 }),
             capabilities: fields.filter { !$0.key.hasPrefix(AdvertisedField.prefix) },

@@ -44,7 +44,7 @@ struct NodeService: NodeControl {
                 version: Meshnode.version, address: self.facts.address.description, http: self.state.http,
                 boot_epoch: self.facts.boot.epoch, uptime_s: (now - self.facts.started).inSeconds,
                 local_health: Int(await self.network.localHealth()), actors: load.actors, mailbox_depth: load.depth,
-                refused: self.network.refused, warnings: await self.warnings()),
+                refused: self.network.refused, warnings: self.warnings(of: members)),
             members: views)
     }
 
@@ -79,11 +79,12 @@ struct NodeService: NodeControl {
         return member
     }
 
-    private func warnings() async -> [String] {
-        let blocked = await self.network.streamOnlyMembers().map(\.description)
+    private func warnings(of members: [Member]) -> [String] {
+        let blocked = members.filter { $0.isStreamOnly && $0.state != .left && $0.state != .dead }.map(\.description)
         return self.state.warnings
             + blocked.map {
-                "UDP to \($0.name) at \($0.endpoint) is blocked while its stream works; open UDP port \($0.endpoint.port)"
+                "UDP to \($0.name) at \($0.endpoint) is blocked while its stream works; open UDP port "
+                    + "\($0.endpoint.port) there and \(self.facts.address.port) here"
             }
     }
 

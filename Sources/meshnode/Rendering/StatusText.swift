@@ -34,13 +34,18 @@ package enum StatusText {
         for member in members {
             table.add(
                 [
-                    Human.text(member.name), String(member.id.prefix(8)), member.address, member.state,
+                    Human.text(member.name), String(member.id.prefix(8)), member.address, self.state(of: member),
                     Human.duration(seconds: member.since_s), String(member.incarnation),
                     Human.milliseconds(member.rtt_ms), Human.text(member.zone), Human.text(member.version),
                     Human.count(member.actors), Human.count(member.mailbox_depth), Human.labels(member.capabilities),
-                ], styles: [3: Style(state: member.state)])
+                ], styles: [3: member.path == "stream" ? .warning : Style(state: member.state)])
         }
         return table.text(width: width, color: color)
+    }
+
+    /// A member that is kept by its stream alone is marked: its warning says why.
+    private static func state(of member: MemberView) -> String {
+        member.path == "stream" ? member.state + "/stream" : member.state
     }
 
     package static func why(_ why: WhyView, width: Int?, color: Bool) -> String {

@@ -86,6 +86,40 @@ struct DetectionTests {
         #expect(mesh.nodes[0]?.isStreamOnly(TestMesh.id(1)) == false)
     }
 
+    @Test("UDP blocked between two is told by both, though the others ping in their place", arguments: [3, 6])
+    func streamOnlyPair(count: Int) {
+        var mesh = TestMesh.joined(count)
+        mesh.changes.removeAll()
+        mesh.loses = { $0 + $1 == 1 }
+        mesh.run(for: .seconds(60))
+        #expect(!mesh.changes.contains { $0.change.to != .alive })
+        for (observer, member) in [(0, 1), (1, 0), (2, 0), (2, 1), (0, 2)] {
+            #expect(mesh.nodes[observer]?.isStreamOnly(TestMesh.id(member)) == (observer + member == 1))
+        }
+        mesh.loses = { _, _ in false }
+        mesh.run(for: .seconds(30))
+        #expect(mesh.changes.filter { $0.change.cause == .streamOnly }.map(\.node).sorted() == [0, 1])
+        #expect(mesh.changes.filter { $0.change.cause == .datagramsAgain }.map(\.node).sorted() == [0, 1])
+    }
+
+    @Test("a path that loses a packet now and then is not called blocked", arguments: 0..<5 as Range<UInt64>)
+    func lossyPath(seed: UInt64) {
+        var mesh = TestMesh.joined(5, seed: seed)
+        mesh.lossPercent = 3
+        mesh.run(for: .seconds(300))
+        #expect(!mesh.changes.contains { $0.change.cause == .streamOnly })
+    }
+
+    @Test("two nodes without UDP between them stay healthy and hear each other's news")
+    func streamOnlyTwo() {
+        var mesh = TestMesh.joined(2)
+        mesh.loses = { _, _ in true }
+        mesh.run(for: .seconds(20))
+        #expect(mesh.nodes.allSatisfy { $0?.localHealth == 0 })
+        mesh.step(0, .raise(name: "deploy", payload: []))
+        #expect(mesh.run(for: .seconds(1)) { $0.events.contains { $0.node == 1 } })
+    }
+
     @Test("one that only some cannot reach is kept, by the word of the helpers")
     func indirect() {
         var mesh = TestMesh.joined(6)
