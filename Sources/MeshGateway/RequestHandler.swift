@@ -16,7 +16,7 @@ struct RequestHandler: Sendable {
     func respond(to request: RoutedRequest) async throws -> Response {
         switch request.route {
         case .health: return .text("ok\n")
-        case .ready: return await self.ready()
+        case .ready: return self.ready()
         case .metrics: return .text(self.metrics.text(), type: PrometheusText.contentType)
         case .status: return .json(await self.control.status())
         case .members: return .json(Members(members: await self.control.status().members))
@@ -40,13 +40,13 @@ struct RequestHandler: Sendable {
         }
     }
 
-    private func ready() async -> Response {
-        let node = await self.control.status().node
-        guard node.state == "ready" else {
+    private func ready() -> Response {
+        let phase = self.control.phase()
+        guard phase == .ready else {
             return HTTPFailure(
                 MeshError(
-                    .unavailable, "the node is \(node.state)",
-                    hint: node.state == "joining" ? "it waits for a seed to answer" : "")
+                    .unavailable, "the node is \(phase.rawValue)",
+                    hint: phase == .joining ? "it waits for a seed to answer" : "")
             ).response
         }
         return .text("ready\n")

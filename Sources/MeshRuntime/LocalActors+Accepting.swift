@@ -98,6 +98,8 @@ extension LocalActors {
     private static let waitersMax = 64
 
     private func checkLimits(of target: ActorTarget, _ arrival: Arrival, _ state: State) throws(MeshError) {
+        // Those that stay in memory need nothing of what is short.
+        if let refusal = state.refusal, !arrival.isEphemeral { throw refusal }
         let depth = state.slots[arrival.path]?.mailbox.depth ?? 0
         guard depth < target.mailboxLimit else {
             throw MeshError(

@@ -27,6 +27,8 @@ final class LocalActors: Sendable {
 
     struct State: Sendable {
         var phase = Phase.loading
+        /// Why no message is taken at present, if none is.
+        var refusal: MeshError?
         var slots: [ActorPath: ActorSlot] = [:]
         var idempotency: IdempotencyTable
         /// Who waits for the outcome of a message.

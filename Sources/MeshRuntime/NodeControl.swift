@@ -3,6 +3,8 @@ package import MeshCore
 /// What a door (HTTP, later gRPC, A2A, MCP) can ask of the node it belongs to. `meshnode` implements it.
 package protocol NodeControl: Sendable {
     func status() async -> StatusView
+    /// Cheap, for probes that come every second.
+    func phase() -> NodePhase
     /// Members by name, id or unique prefix of the id.
     func why(_ node: String) async throws -> WhyView
     /// Actors with a mailbox or an activation, on every member that answers within two seconds.
@@ -25,6 +27,9 @@ package protocol NodeControl: Sendable {
     /// Leaves the mesh, then ends the daemon.
     func leave() async
 }
+
+/// Raw values are those of `NodeView.state`.
+package enum NodePhase: String, Sendable { case joining, ready, leaving }
 
 package enum Delivery: String, Sendable, Codable { case durable, ephemeral }
 

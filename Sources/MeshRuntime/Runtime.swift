@@ -115,6 +115,9 @@ package final class Runtime: Sendable {
         for peer in newcomers.sorted() where peer != self.directory.localID { self.definitionTable.offer(to: peer) }
     }
 
+    /// From now on durable messages to this node are refused for this reason, or taken again if it is nil. Turns go on.
+    package func refuseMessages(because refusal: MeshError?) { self.actors.state.withLock { $0.refusal = refusal } }
+
     /// Live activations, and messages that wait, on this node.
     package var load: (actors: Int, depth: Int) { self.actors.load }
 

@@ -9,12 +9,14 @@ internal import Glibc
     private var pending: [Job] = []
     private var isClosed = false
     private var thread: pthread_t = 0
+    private let name: String
     /// Touched by the thread alone once it runs; dropped at its end, and with it what only the work needs.
     private var work: (@Sendable ([Job]) -> Void)?
 
     /// `work` gets all that waited, in order.
     init(name: String, work: @escaping @Sendable ([Job]) -> Void) {
         self.work = work
+        self.name = name
         unsafe pthread_mutex_init(self.mutex, nil)
         unsafe pthread_cond_init(self.condition, nil)
         // The thread owns a reference until `close`; without one it would outlive what it works on.
@@ -60,6 +62,7 @@ internal import Glibc
     }
 
     fileprivate func loop() {
+        nameThread(self.name)
         while true {
             unsafe pthread_mutex_lock(self.mutex)
             while self.pending.isEmpty, !self.isClosed { unsafe pthread_cond_wait(self.condition, self.mutex) }
@@ -71,6 +74,15 @@ internal import Glibc
         }
         self.work = nil
     }
+}
+
+/// For `top -H` and debuggers; pthread_setname_np(3) is a GNU extension that Swift's Glibc module does not show.
+private func nameThread(_ name: String) {
+    let descriptor = unsafe open("/proc/thread-self/comm", O_WRONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { return }
+    defer { close(descriptor) }
+    let bytes = Array(name.utf8.prefix(15))
+    _ = unsafe bytes.withUnsafeBytes { unsafe write(descriptor, $0.baseAddress, $0.count) }
 }
 
 /// What a C callback, which cannot be generic, can call.

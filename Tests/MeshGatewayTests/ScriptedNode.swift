@@ -33,6 +33,7 @@ final class ScriptedNode: NodeControl {
     }
 
     func status() async -> StatusView { self.state.withLock { $0.status } }
+    func phase() -> NodePhase { NodePhase(rawValue: self.state.withLock { $0.status.node.state }) ?? .leaving }
 
     func why(_ node: String) async throws -> WhyView {
         try self.check()

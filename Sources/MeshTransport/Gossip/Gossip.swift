@@ -105,6 +105,15 @@ final class Gossip: ChannelInboundHandler {
         self.step(.leave)
     }
 
+    /// Timers come late on a busy machine; one that is this late has been lost, and with it failure detection.
+    private static let overdueMax = Duration.seconds(5)
+
+    /// Calls at once if the membership gets its wakes, otherwise never: nobody would wake it then.
+    func whenOnTime(_ body: () -> Void) {
+        let wake = self.engine.membership.nextWake
+        if self.isStopped || wake == .distantFuture || .now() < wake + Self.overdueMax { body() }
+    }
+
     // MARK: effects
 
     private func perform(from source: Endpoint?, at now: Instant) {

@@ -253,7 +253,11 @@ package final class MeshNetwork: PeerNetwork, MemberDirectory {
 
     func step(_ input: Membership.Input) { self.onGossip { $0.step(input) } }
 
-    private func ask<T: Sendable>(_ question: @escaping @Sendable (Membership) -> T) async -> T? {
+    /// Calls back from the gossip loop, if that still does its work on time.
+    package func askGossip(_ answer: @escaping @Sendable () -> Void) { self.onGossip { $0.whenOnTime(answer) } }
+    package func askStreams(_ answer: @escaping @Sendable () -> Void) { self.onStreams { _ in answer() } }
+
+    func ask<T: Sendable>(_ question: @escaping @Sendable (Membership) -> T) async -> T? {
         let answer = self.state.withLock { state in
             state.running.map { running in
                 running.gossipLoop.submit { question(running.gossip.value.membership) }

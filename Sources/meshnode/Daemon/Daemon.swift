@@ -1,3 +1,4 @@
+internal import FoundationEssentials
 internal import Glibc
 internal import Logging
 internal import MeshCore
@@ -25,6 +26,9 @@ struct Daemon: Sendable {
     let network: MeshNetwork
     let runtime: Runtime
     let state: NodeState
+    let disk: DiskGuard
+    let pulse = Pulse()
+    let manager: ServiceManager?
 
     /// Runs until a signal, `leave`, or an error ends it.
     static func run(_ configuration: NodeConfiguration) async throws {
@@ -40,15 +44,18 @@ struct Daemon: Sendable {
         // Held until the process ends, before any socket is touched.
         let lock = try folder.lock()
         try folder.forgetAddresses()
-        let daemon = try Daemon(configuration, folder)
+        let manager = ServiceManager(takingFrom: ProcessInfo.processInfo.environment)
+        let daemon = try Daemon(configuration, folder, manager)
         try await daemon.serve(metrics)
         daemon.storage.close()
         withExtendedLifetime(lock) {}
     }
 
-    private init(_ configuration: NodeConfiguration, _ folder: DataFolder) throws {
+    private init(_ configuration: NodeConfiguration, _ folder: DataFolder, _ manager: ServiceManager?) throws {
         self.configuration = configuration
         self.folder = folder
+        self.manager = manager
+        self.disk = DiskGuard(path: folder.path)
         self.logger = Logger(label: "node")
         let mesh = try MeshOfNode(settling: configuration, in: folder)
         self.mesh = mesh
@@ -110,6 +117,8 @@ struct Daemon: Sendable {
             }
             parts.addTask { await self.followMembers() }
             parts.addTask { await self.keepAdvertising() }
+            parts.addTask { await self.watchDisk() }
+            if let manager = self.manager { parts.addTask { await self.keepInformed(manager) } }
             parts.addTask { await self.awaitWishToLeave() }
             parts.addTask { await self.awaitSignal(signals) }
             try await self.untilLeaving(&parts)
@@ -143,6 +152,7 @@ struct Daemon: Sendable {
     /// In this order: nothing new is accepted, turns end, the mesh is told, the sockets close.
     private func depart() async {
         self.state.enter(.leaving)
+        self.manager?.isStopping()
         await self.runtime.shutdown(grace: Self.turnsGrace)
         await self.network.leave()
         self.state.endEvents()
@@ -160,7 +170,7 @@ struct Daemon: Sendable {
             facts: NodeService.Facts(
                 cluster: self.mesh.token.cluster, id: self.mesh.identity.id, name: self.configuration.name,
                 boot: self.mesh.boot, address: addresses.advertised, started: .now()),
-            network: self.network, runtime: self.runtime, state: self.state)
+            network: self.network, runtime: self.runtime, state: self.state, disk: self.disk)
         return HTTPGateway(
             control: service, listeners: listeners, definitions: DefinitionReader.read, metrics: metrics,
             logger: Logger(label: "http"))
@@ -178,6 +188,7 @@ struct Daemon: Sendable {
             say(
                 "ready name=\(self.configuration.name) id=\(self.mesh.identity.id) mesh=\(addresses.advertised) "
                     + "http=\(http ?? "none") socket=\(self.folder.apiSocket)")
+            self.manager?.isReady()
         }
         return .done
     }

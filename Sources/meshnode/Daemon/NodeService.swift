@@ -14,12 +14,14 @@ struct NodeService: NodeControl {
         var started: Instant
     }
 
-    enum Phase: String, Sendable { case joining, ready, leaving }
-
     let facts: Facts
     let network: MeshNetwork
     let runtime: Runtime
     let state: NodeState
+    let disk: DiskGuard
+
+    /// Without asking anybody: what a supervisor asks every few seconds.
+    func phase() -> NodePhase { self.state.phase }
 
     // MARK: members
 
@@ -81,7 +83,7 @@ struct NodeService: NodeControl {
 
     private func warnings(of members: [Member]) -> [String] {
         let blocked = members.filter { $0.isStreamOnly && $0.state != .left && $0.state != .dead }.map(\.description)
-        return self.state.warnings
+        return self.state.warnings + [self.disk.warning].compactMap(\.self)
             + blocked.map {
                 "UDP to \($0.name) at \($0.endpoint) is blocked while its stream works; open UDP port "
                     + "\($0.endpoint.port) there and \(self.facts.address.port) here"

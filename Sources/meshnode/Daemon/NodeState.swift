@@ -12,7 +12,7 @@ final class NodeState: Sendable {
     static let eventsMax = 1024
 
     private struct Contents {
-        var phase: NodeService.Phase
+        var phase: NodePhase
         var http: String?
         var isAskedToLeave = false
         var warnings: [String] = []
@@ -27,17 +27,17 @@ final class NodeState: Sendable {
     let leaveRequests: AsyncStream<String>
     private let leaveRequested: AsyncStream<String>.Continuation
 
-    init(phase: NodeService.Phase) {
+    init(phase: NodePhase) {
         self.contents = Mutex(Contents(phase: phase))
         (self.leaveRequests, self.leaveRequested) = AsyncStream.makeStream(bufferingPolicy: .bufferingOldest(1))
     }
 
-    var phase: NodeService.Phase { self.contents.withLock { $0.phase } }
+    var phase: NodePhase { self.contents.withLock { $0.phase } }
     var http: String? { self.contents.withLock { $0.http } }
     var warnings: [String] { self.contents.withLock { $0.warnings } }
 
     /// Leaving is final: a join that succeeds late does not bring the node back.
-    func enter(_ phase: NodeService.Phase) {
+    func enter(_ phase: NodePhase) {
         self.contents.withLock { if $0.phase != .leaving { $0.phase = phase } }
     }
 
