@@ -15,4 +15,7 @@ package struct RateLimit: Sendable {
         self.paidUntil = next
         return true
     }
+
+    /// It would let the whole burst through again.
+    package func isRested(at now: Instant) -> Bool { self.paidUntil <= now }
 }

@@ -65,6 +65,10 @@ extension Runtime {
             case .full:
                 throw MeshError(
                     .overloaded, "the queue to \(self.name(of: owner)) is full", retryAfter: .seconds(1))
+            case .tooLarge:
+                throw MeshError(
+                    .tooLarge, "the message and its envelope have \(body.count) bytes, more than a frame takes",
+                    hint: "split it, or send where the data lies instead")
             case .unknown:
                 throw MeshError(
                     .unavailable, "\(self.name(of: owner)), which owns the path, cannot be reached",

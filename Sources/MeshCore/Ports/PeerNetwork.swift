@@ -16,6 +16,7 @@ package struct PeerFrame: Hashable, Sendable {
 
     /// Header and body together; a message of 1 MiB and its envelope fit.
     package static let bytesMax = 2 << 20
+    package static let headerBytes = 4 + 1 + 1 + 8
 
     package var kind: Kind
     package var correlation: UInt64
@@ -40,6 +41,8 @@ package enum PeerSend: Sendable {
     case queued
     /// The queue to that member is full: try later.
     case full
+    /// A frame longer than `PeerFrame.bytesMax`: it never can be sent.
+    case tooLarge
     /// No such member, or it is dead or has left.
     case unknown
 }

@@ -84,7 +84,7 @@ package struct DatagramSealer: ~Copyable {
         unsafe out[1] = flags
         unsafe UnsafeMutableRawPointer(out).storeBytes(
             of: self.primary.id.value.bigEndian, toByteOffset: 2, as: UInt32.self)
-        unsafe self.nonces.fill(nonce)
+        unsafe self.nonces.fill(nonce, sealing: body, count: count)
         unsafe self.authenticate(header: out)
         unsafe self.primary.key.withUnsafeBytes { key in
             _ = unsafe crypto_aead_xchacha20poly1305_ietf_encrypt(

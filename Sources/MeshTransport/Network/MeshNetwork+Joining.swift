@@ -86,6 +86,7 @@ extension DialFailure {
             case .notAdmitted: "does not admit this node"
             case .busy: "is busy"
             case .isSelf: "is this node itself"
+            case .staleBoot: "knows a later start of this node: its data folder is an older copy of itself"
             case .duplicate: "is connecting to this node already"
             case .timedOut: "did not finish the handshake in time"
             default: "broke off the handshake (\(reason.rawValue))"

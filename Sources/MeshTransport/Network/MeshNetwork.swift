@@ -190,6 +190,7 @@ package final class MeshNetwork: PeerNetwork, MemberDirectory {
         guard node != self.localID, self.directory.reachable(node) != nil else { return .unknown }
         switch self.outboxes.offer(frames, to: node) {
         case .full: return .full
+        case .tooLarge: return .tooLarge
         case .alreadyScheduled: return .queued
         case .schedule: return self.onStreams { $0.flush(node, at: nil) } ? .queued : .unknown
         }
@@ -321,7 +322,12 @@ extension MeshNetwork {
             closed: { id, boot, refused in
                 gossipLoop.execute { gossip.value?.step(.streamClosed(id, boot: boot, refused: refused)) }
             },
-            membershipFrame: { id, frame in gossipLoop.execute { gossip.value?.receive(frame: frame.body, from: id) } })
+            membershipFrame: { id, frame, done in
+                gossipLoop.execute {
+                    gossip.value?.receive(frame: frame.body, from: id)
+                    done()
+                }
+            })
         let context = StreamContext(
             identity: self.configuration.identity, cluster: self.configuration.cluster,
             keys: self.state.withLock { $0.keys },

@@ -3,11 +3,12 @@ package import NIOCore
 
 /// A frame as bytes of a lane: u32 length of the body, kind, flags, u64 correlation, body.
 enum FrameCodec {
-    static let headerBytes = 4 + 1 + 1 + 8
+    static let headerBytes = PeerFrame.headerBytes
     static let compressedFlag: UInt8 = 1
     /// Smaller bodies gain too little.
     static let compressFrom = 1024
 
+    /// The frame is one that `Outboxes` takes.
     static func encode(_ frame: PeerFrame, with compressor: borrowing LZ4) -> [UInt8] {
         precondition(
             frame.body.count + Self.headerBytes <= PeerFrame.bytesMax, "a frame of \(frame.body.count) bytes")

@@ -42,6 +42,9 @@ package struct Hello: Hashable, Sendable {
         guard low <= high else { throw WireError(.invalidValue, at: 16) }
         self.protocols = low...high
         self.endpoint = try reader.endpoint()
+        guard self.endpoint.isUnicast, 1...Boot.epochMax ~= self.boot.epoch else {
+            throw WireError(.invalidValue, at: self.endpoint.isUnicast ? 0 : 18)
+        }
         guard let traffic = Traffic(rawValue: try reader.read()) else { throw WireError(.unknownKind, at: 36) }
         self.traffic = traffic
     }

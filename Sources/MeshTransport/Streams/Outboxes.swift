@@ -17,7 +17,7 @@ package final class Outboxes: Sendable {
         }
     }
 
-    package enum Offer: Hashable, Sendable { case full, schedule, alreadyScheduled }
+    package enum Offer: Hashable, Sendable { case full, tooLarge, schedule, alreadyScheduled }
 
     /// Per lane; one batch may exceed it if it finds the lane empty.
     static let laneBytesMax = 8 << 20
@@ -49,6 +49,9 @@ package final class Outboxes: Sendable {
 
     /// All of `frames` or none.
     package func offer(_ frames: [PeerFrame], to node: NodeID) -> Offer {
+        guard frames.allSatisfy({ $0.body.count + PeerFrame.headerBytes <= PeerFrame.bytesMax }) else {
+            return .tooLarge
+        }
         let size = { (lane: Lane) in
             frames.reduce(0) { Lane($1.kind) == lane ? $0 + $1.body.count + Self.frameOverhead : $0 }
         }

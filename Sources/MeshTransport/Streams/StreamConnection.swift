@@ -32,6 +32,10 @@ final class StreamConnection: ChannelInboundHandler {
     static let handshakeTimeout = TimeAmount.seconds(5)
     /// Before a static key is proven nobody gets more memory than this.
     private static let handshakePacketMax = 1024
+    /// For the first packet, which shows the key of the mesh: it is sent as soon as the connection stands.
+    private static let strangerTimeout = TimeAmount.seconds(2)
+    /// Membership frames of one peer that wait to be taken in; past it nothing more is read from the peer.
+    private static let waitingBytesMax = 1 << 20
 
     private enum Phase {
         case initiating(InitiatorHandshake)
@@ -60,6 +64,8 @@ final class StreamConnection: ChannelInboundHandler {
     private var bulk = FrameSplitter()
     private let compressor = LZ4()
     private var timeout: Scheduled<Void>?
+    private var waitingBytes = 0
+    private var isPaused = false
     private var end: StreamEnd?
 
     init(isInitiator: Bool, owner: any StreamOwner) {
@@ -72,6 +78,10 @@ final class StreamConnection: ChannelInboundHandler {
         (self.lastReceived, self.lastSent, self.lastUsed) = (now, now, now)
     }
 
+    /// The other end of an accepted connection holds a key of the mesh.
+    var hasShownKey: Bool { if case .responding(let handshake) = self.phase { handshake.hasBegun } else { true } }
+    /// The network has taken us to the other end.
+    var isConnected: Bool { self.context?.channel.isActive ?? false }
     var isOpen: Bool { if case .open = self.phase { true } else { false } }
     var remoteAddress: String { self.context?.remoteAddress.flatMap { Endpoint($0) }?.description ?? "?" }
 
@@ -79,10 +89,17 @@ final class StreamConnection: ChannelInboundHandler {
 
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
-        self.timeout = context.eventLoop.assumeIsolated().scheduleTask(in: Self.handshakeTimeout) {
+        // A connection that this node opens has the time that connecting takes.
+        let patience = self.isInitiator ? Self.handshakeTimeout : Self.strangerTimeout
+        self.expect(within: patience, on: context)
+        if context.channel.isActive { self.begin() }
+    }
+
+    private func expect(within patience: TimeAmount, on context: ChannelHandlerContext) {
+        self.timeout?.cancel()
+        self.timeout = context.eventLoop.assumeIsolated().scheduleTask(in: patience) {
             self.close(.refused(.timedOut))
         }
-        if context.channel.isActive { self.begin() }
     }
 
     func channelActive(context: ChannelHandlerContext) {
@@ -93,8 +110,28 @@ final class StreamConnection: ChannelInboundHandler {
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         var buffer = self.unwrapInboundIn(data)
         self.inbound.writeBuffer(&buffer)
+        self.read()
+    }
+
+    private func read() {
         do { try self.takePackets() } catch { self.refuse(error) }
         self.inbound.discardReadBytes()
+    }
+
+    /// A frame of the peer waits for another loop.
+    func handedOn(_ bytes: Int) {
+        self.waitingBytes += bytes
+        guard self.waitingBytes > Self.waitingBytesMax, !self.isPaused else { return }
+        self.isPaused = true
+        self.context?.channel.setOption(.autoRead, value: false).whenFailure { _ in }
+    }
+
+    func takenIn(_ bytes: Int) {
+        self.waitingBytes -= bytes
+        guard self.isPaused, self.waitingBytes <= Self.waitingBytesMax / 2 else { return }
+        self.isPaused = false
+        self.read()
+        if !self.isPaused { self.context?.channel.setOption(.autoRead, value: true).whenFailure { _ in } }
     }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
@@ -109,7 +146,7 @@ final class StreamConnection: ChannelInboundHandler {
     // MARK: reading
 
     private func takePackets() throws(StreamRefusal) {
-        while self.end == nil {
+        while self.end == nil, !self.isPaused {
             guard let length = self.inbound.getInteger(at: self.inbound.readerIndex, as: UInt16.self) else { return }
             guard length > 0 else { throw .malformed }
             guard self.isOpen || Int(length) <= Self.handshakePacketMax else { throw .tooLong }
@@ -133,6 +170,7 @@ final class StreamConnection: ChannelInboundHandler {
             } else {
                 self.send(packet: try handshake.first(self.packet(length)))
                 self.phase = .responding(handshake)
+                if let context = self.context { self.expect(within: Self.handshakeTimeout, on: context) }
             }
         case .awaitingVerdict:
             guard case .verdict(let code) = try self.record(length) else { throw .unexpected }

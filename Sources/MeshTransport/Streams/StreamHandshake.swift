@@ -3,7 +3,7 @@ package import MeshCore
 /// Why a stream was not opened, or was closed.
 package enum StreamRefusal: String, Error, Hashable, Sendable, CaseIterable {
     // What the other side is told, by the byte that says so.
-    case unsupportedVersion, unknownKey, wrongMesh, busy, notAdmitted, duplicate, isSelf
+    case unsupportedVersion, unknownKey, wrongMesh, busy, notAdmitted, duplicate, isSelf, staleBoot
     // What it is not told.
     case malformed, tooLong, handshakeFailed, timedOut, silent, unauthentic, undecompressable, unexpected
     /// The other side's answer makes no sense.
@@ -18,6 +18,7 @@ package enum StreamRefusal: String, Error, Hashable, Sendable, CaseIterable {
         case .notAdmitted: 5
         case .duplicate: 6
         case .isSelf: 7
+        case .staleBoot: 8
         default: nil
         }
     }
@@ -54,8 +55,8 @@ package struct StreamContext: Sendable {
 package struct SecuredPeer: Sendable {
     package var id: NodeID
     package var hello: Hello
-    var send: CipherState
-    var receive: CipherState
+    package private(set) var send: CipherState
+    package private(set) var receive: CipherState
 
     init(_ noise: NoiseHandshake, payload: [UInt8], own: Hello) throws(StreamRefusal) {
         guard let publicKey = noise.remoteStatic else { throw .handshakeFailed }

@@ -18,7 +18,8 @@ package struct OpenAdmission: Admission {
 struct StreamEvents: Sendable {
     var opened: @Sendable (NodeID, Boot, Endpoint) -> Void
     var closed: @Sendable (NodeID, Boot, _ refused: Bool) -> Void
-    var membershipFrame: @Sendable (NodeID, PeerFrame) -> Void
+    /// The last is called, on any thread, when the membership has taken the frame in.
+    var membershipFrame: @Sendable (NodeID, PeerFrame, @escaping @Sendable () -> Void) -> Void
 }
 
 /// Why nobody could be reached.
@@ -42,7 +43,6 @@ final class Streams: StreamOwner {
     private static let idleAfter = Duration.seconds(60)
     private static let redialMin = Duration.milliseconds(500)
     private static let redialMax = Duration.seconds(5)
-    private static let unauthenticatedMax = 128
 
     /// A peer whose stream broke: whether its process is gone is told by how its host answers the next connection.
     private struct Lost {
@@ -74,12 +74,12 @@ final class Streams: StreamOwner {
     private var open: [NodeID: StreamConnection] = [:]
     /// Accepted or dialled, key not yet proven.
     private var pending: [ObjectIdentifier: StreamConnection] = [:]
-    private var dialling: Set<NodeID> = []
+    private var dialling: [NodeID: StreamConnection] = [:]
     private var completions: [ObjectIdentifier: (Result<NodeID, DialFailure>) -> Void] = [:]
     private var kept: Set<NodeID> = []
     private var redials: [NodeID: Redial] = [:]
     private var lost: [NodeID: Lost] = [:]
-    private var accepts = TokenBucket(perSecond: 100, burst: 200)
+    private var doorway = Doorway()
     private var isClosing = false
 
     init(
@@ -104,11 +104,15 @@ final class Streams: StreamOwner {
     /// A connection that somebody opened to us; nil if there are too many unknown ones already.
     func accept(from address: SocketAddress?) -> StreamConnection? {
         let now = Instant.now()
-        guard !self.isClosing, self.pending.count < Self.unauthenticatedMax, self.accepts.take(at: now) else {
-            self.refusals.count(.stream(.busy), at: now, address.flatMap { Endpoint($0) }?.description ?? "?")
+        guard !self.isClosing, let source = address.flatMap({ Endpoint($0) }) else { return nil }
+        let connection = StreamConnection(isInitiator: false, owner: self)
+        switch self.doorway.enter(connection, from: source, at: now) {
+        case .admitted: break
+        case .displacing(let stranger): stranger.close(.refused(.busy))
+        case .refused:
+            self.refusals.count(.stream(.busy), at: now, "\(source)")
             return nil
         }
-        let connection = StreamConnection(isInitiator: false, owner: self)
         self.pending[ObjectIdentifier(connection)] = connection
         return connection
     }
@@ -138,11 +142,12 @@ final class Streams: StreamOwner {
     }
 
     private func dial(_ node: NodeID, at endpoint: Endpoint) {
-        guard !self.isClosing, node != self.context.identity.id, self.open[node] == nil,
-            self.dialling.insert(node).inserted
+        guard !self.isClosing, node != self.context.identity.id, self.open[node] == nil, self.dialling[node] == nil
         else { return }
-        self.connect(to: endpoint) { result in
-            self.dialling.remove(node)
+        let connection = StreamConnection(isInitiator: true, owner: self)
+        self.dialling[node] = connection
+        self.connect(connection, to: endpoint) { result in
+            self.dialling[node] = nil
             self.dialled(node, result)
         }
     }
@@ -176,8 +181,14 @@ final class Streams: StreamOwner {
 
     /// Connects and shakes hands; `completion` is called once, on the loop.
     func connect(to endpoint: Endpoint, completion: @escaping (Result<NodeID, DialFailure>) -> Void) {
+        self.connect(StreamConnection(isInitiator: true, owner: self), to: endpoint, completion: completion)
+    }
+
+    private func connect(
+        _ connection: StreamConnection, to endpoint: Endpoint,
+        completion: @escaping (Result<NodeID, DialFailure>) -> Void
+    ) {
         guard let address = endpoint.socketAddress() else { return completion(.failure(.unreachable("no address"))) }
-        let connection = StreamConnection(isInitiator: true, owner: self)
         let key = ObjectIdentifier(connection)
         self.completions[key] = completion
         self.pending[key] = connection
@@ -210,8 +221,13 @@ final class Streams: StreamOwner {
         guard peer.id != own else { return .isSelf }
         guard !self.isClosing else { return .busy }
         guard self.admission.admits(peer.id, boot: peer.hello.boot) else { return .notAdmitted }
-        if self.dialling.contains(peer.id), own < peer.id, self.open[peer.id] == nil { return .duplicate }
-        guard let existing = self.open[peer.id], existing.peer?.hello.boot == peer.hello.boot else { return nil }
+        guard let existing = self.open[peer.id], let boot = existing.peer?.hello.boot else {
+            // A dial that has not arrived may never arrive: only one that the other side knows of stands in the way.
+            return own < peer.id && self.dialling[peer.id]?.isConnected == true ? .duplicate : nil
+        }
+        // Nobody goes back to an earlier boot but by restoring a copy of its data.
+        if peer.hello.boot.epoch < boot.epoch { return .staleBoot }
+        guard peer.hello.boot == boot else { return nil }
         if existing.isInitiator, own < peer.id {
             // Ours stays, unless it is dead without our knowing: writing to it finds out.
             existing.keepAlive(isWanted: self.kept.contains(peer.id))
@@ -223,6 +239,7 @@ final class Streams: StreamOwner {
     func opened(_ connection: StreamConnection) {
         guard let (id, hello) = connection.peer else { return }
         let previous = self.open.updateValue(connection, forKey: id)
+        self.doorway.leave(connection)
         self.redials[id] = nil
         self.lost[id] = nil
         previous?.closeOnPurpose()
@@ -235,7 +252,7 @@ final class Streams: StreamOwner {
         guard !self.isClosing, let id = connection.peer?.id else { return }
         for frame in frames {
             switch frame.kind {
-            case .membership: self.events.membershipFrame(id, frame)
+            case .membership: self.handOn(frame, from: id, on: connection)
             // Keys do not travel yet.
             case .keyring: self.refusals.count(.stream(.unexpected), at: connection.lastReceived, "\(id)")
             case .definitions, .message, .reply, .query, .answer: self.handler.received(frame, from: id)
@@ -243,8 +260,17 @@ final class Streams: StreamOwner {
         }
     }
 
+    /// The membership reads on another loop: what it has not taken in yet is counted, so that no peer can pile it up.
+    private func handOn(_ frame: PeerFrame, from id: NodeID, on connection: StreamConnection) {
+        let bytes = frame.body.count
+        connection.handedOn(bytes)
+        let bound = NIOLoopBound(connection, eventLoop: self.loop)
+        self.events.membershipFrame(id, frame) { [loop] in loop.execute { bound.value.takenIn(bytes) } }
+    }
+
     func ended(_ connection: StreamConnection, because end: StreamEnd) {
         let key = ObjectIdentifier(connection)
+        self.doorway.leave(connection)
         // Two honest nodes that connect to each other at once are nothing to warn of.
         if case .refused(let refusal) = end, !connection.isInitiator || connection.isOpen, refusal != .duplicate {
             self.refusals.count(.stream(refusal), at: .now(), connection.remoteAddress)
@@ -317,7 +343,7 @@ final class Streams: StreamOwner {
             self.flush(node, at: nil)
         }
         self.lost = self.lost.filter { now < $0.value.until }
-        self.redials = self.redials.filter { self.kept.contains($0.key) || now < $0.value.notBefore }
+        self.redials = self.redials.filter { self.kept.contains($0.key) || now < $0.value.notBefore + Self.redialMax }
     }
 
     func closeAll(sayingGoodbye: Bool) {
@@ -326,28 +352,5 @@ final class Streams: StreamOwner {
             if sayingGoodbye { connection.closeOnPurpose() } else { connection.close(.closedHere) }
         }
         for connection in self.pending.values { connection.close(.closedHere) }
-    }
-}
-
-/// Admits a burst, then a steady rate.
-package struct TokenBucket: Sendable {
-    private let perSecond: Double
-    private let burst: Double
-    private var tokens: Double
-    private var filledAt: Instant?
-
-    package init(perSecond: Double, burst: Double) {
-        self.perSecond = perSecond
-        self.burst = burst
-        self.tokens = burst
-    }
-
-    package mutating func take(at now: Instant) -> Bool {
-        let elapsed = self.filledAt.map { (now - $0).inSeconds } ?? 0
-        self.filledAt = now
-        self.tokens = min(self.burst, self.tokens + max(0, elapsed) * self.perSecond)
-        guard self.tokens >= 1 else { return false }
-        self.tokens -= 1
-        return true
     }
 }

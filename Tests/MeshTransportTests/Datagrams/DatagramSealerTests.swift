@@ -94,6 +94,23 @@ struct DatagramSealerTests {
         }
     }
 
+    @Test("an image that is resumed twice seals different packets under different nonces")
+    func resumed() {
+        var first = NonceSource()
+        for byte in 0..<10 as Range<UInt8> { _ = nonce(&first, [byte]) }
+        var second = first.resumed()
+        #expect(nonce(&first, [1, 2, 3]) == nonce(&second, [1, 2, 3]))
+        #expect(nonce(&first, [1, 2, 3]) != nonce(&second, [1, 2, 4]))
+    }
+
+    private func nonce(_ source: inout NonceSource, _ body: [UInt8]) -> [UInt8] {
+        unsafe [UInt8](unsafeUninitializedCapacity: NonceSource.nonceBytes) { out, count in
+            guard let start = out.baseAddress else { return }
+            unsafe source.fill(start, sealing: body, count: body.count)
+            count = NonceSource.nonceBytes
+        }
+    }
+
     @Test("nonces repeat neither within nor across prefixes, nor between two sealers")
     func nonces() {
         var nonces: Set<[UInt8]> = []

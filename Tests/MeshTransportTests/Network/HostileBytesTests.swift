@@ -1,5 +1,6 @@
 import MeshCore
 import MeshTransport
+import NIOCore
 import Testing
 
 /// A node under fire: whatever comes, it is counted, and the mesh goes on.
@@ -83,19 +84,73 @@ struct HostileBytesTests {
     @Test("a stream that is opened rightly and then speaks nonsense is closed")
     func nonsenseAfterHandshake() async throws {
         try await self.attack { victim, port in
-            let context = StreamContext(
-                identity: .generate(), cluster: self.mesh.cluster, keys: self.mesh.keys,
-                hello: Hello(boot: Boot(epoch: 1, nonce: 1), endpoint: Endpoint(ipv4: 0x7F00_0001, port: 9)))
-            var handshake = InitiatorHandshake(context)
-            let socket = try RawSocket(to: port, isStream: true)
-            socket.send(packet(try handshake.first()))
-            let answer = try await socket.receive()
-            let (third, _) = try handshake.second(Array(answer.dropFirst(2)))
-            socket.send(packet(third))
+            let (socket, _) = try await self.open(to: port)
             #expect(try await !socket.receive().isEmpty)
             socket.send(packet(randomBytes(100)))
             try await socket.awaitEnd()
             #expect(victim.network.refused["stream.unauthentic"] == 1)
+        }
+    }
+
+    @Test("a member that sends membership frames faster than they are taken in is read slowly, and loses none")
+    func floodOfFrames() async throws {
+        try await self.attack { victim, port in
+            let (socket, peer) = try await self.open(to: port)
+            var sealer = RecordSealer(peer.send, at: .now())
+            var splitter = FrameSplitter()
+            // Version 1, then what is no message: a mebibyte that travels as a few thousand bytes.
+            let frame = PeerFrame(kind: .membership, body: [1] + [UInt8](repeating: 0, count: 1 << 20))
+            let compressor = LZ4()
+            var left = 200
+            while left > 0 || !splitter.isEmpty {
+                var record = ByteBuffer()
+                sealer.append(.control, to: &record, at: .now()) { out in
+                    splitter.fill(&out, limit: RecordSealer.contentBytesMax, with: compressor) {
+                        guard left > 0 else { return nil }
+                        left -= 1
+                        return frame
+                    }
+                }
+                try await socket.send(all: Array(record.readableBytesView))
+            }
+            try await eventually("every frame was looked at") {
+                victim.network.refused["membership.malformed"] == 200
+            }
+        }
+    }
+
+    @Test("a node that says it listens at a group's address, or in no boot, is refused")
+    func impossibleHello() async throws {
+        try await self.attack { victim, port in
+            let (group, _) = try await self.open(to: port, endpoint: Endpoint(ipv4: 0xE000_0001, port: 9))
+            try await group.awaitEnd()
+            let (unborn, _) = try await self.open(to: port, boot: Boot(epoch: 0, nonce: 1))
+            try await unborn.awaitEnd()
+            #expect(victim.network.refused["stream.malformed"] == 2)
+        }
+    }
+
+    @Test("an earlier boot of a node takes no stream from a later one")
+    func earlierBoot() async throws {
+        try await self.attack { victim, port in
+            let identity = NodeIdentity.generate()
+            let (later, _) = try await self.open(to: port, as: identity, boot: Boot(epoch: 7, nonce: 1))
+            #expect(try await !later.receive().isEmpty)
+            let (earlier, _) = try await self.open(to: port, as: identity, boot: Boot(epoch: 6, nonce: 1))
+            try await earlier.awaitEnd()
+            #expect(victim.network.refused["stream.staleBoot"] == 1)
+        }
+    }
+
+    @Test("silent strangers keep no newcomer out")
+    func silentCrowd() async throws {
+        try await self.attack { victim, port in
+            let silent = try (0..<150).map { _ in try RawSocket(to: port, isStream: true) }
+            let newcomer = try await TestNode.start(self.mesh)
+            try await newcomer.network.join(seeds: [victim.seed])
+            #expect(victim.network.refused["stream.busy", default: 0] > 0)
+            await newcomer.stop()
+            _ = silent
         }
     }
 
@@ -113,6 +168,23 @@ struct HostileBytesTests {
                 try await group.waitForAll()
             }
         }
+    }
+
+    /// A handshake as a member would do it, to its end but for the verdict.
+    private func open(
+        to port: UInt16, as identity: NodeIdentity = .generate(), boot: Boot = Boot(epoch: 1, nonce: 1),
+        endpoint: Endpoint = Endpoint(ipv4: 0x7F00_0001, port: 9)
+    ) async throws -> (RawSocket, SecuredPeer) {
+        let context = StreamContext(
+            identity: identity, cluster: self.mesh.cluster, keys: self.mesh.keys,
+            hello: Hello(boot: boot, endpoint: endpoint))
+        var handshake = InitiatorHandshake(context)
+        let socket = try RawSocket(to: port, isStream: true)
+        socket.send(packet(try handshake.first()))
+        let answer = try await socket.receive()
+        let (third, peer) = try handshake.second(Array(answer.dropFirst(2)))
+        socket.send(packet(third))
+        return (socket, peer)
     }
 
     private func packet(_ bytes: [UInt8]) -> [UInt8] {

@@ -25,6 +25,17 @@ final class RawSocket: Sendable {
         _ = unsafe Glibc.send(self.descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL))
     }
 
+    /// However much there is: waits while the other side does not read.
+    func send(all bytes: [UInt8]) async throws {
+        var rest = bytes[...]
+        while !rest.isEmpty {
+            let sent = unsafe rest.withUnsafeBytes {
+                unsafe Glibc.send(self.descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL | MSG_DONTWAIT))
+            }
+            if sent > 0 { rest = rest.dropFirst(sent) } else { try await Task.sleep(for: .milliseconds(1)) }
+        }
+    }
+
     /// What comes next; empty at the end of the stream or after a reset. Never blocks a thread of the test.
     func receive() async throws -> [UInt8] {
         var bytes = [UInt8](repeating: 0, count: 65_536)

@@ -25,11 +25,11 @@ struct RefusalsTests {
         #expect(refusals.counts == ["datagram.unauthentic": 5, "stream.silent": 1])
     }
 
-    @Test("a token bucket gives its burst, then its rate")
+    @Test("a rate limit gives its burst, then its rate")
     func bucket() {
-        var bucket = TokenBucket(perSecond: 10, burst: 3)
-        #expect((0..<5).map { _ in bucket.take(at: self.start) } == [true, true, true, false, false])
-        #expect(bucket.take(at: self.start + .milliseconds(110)) == true)
-        #expect(bucket.take(at: self.start + .milliseconds(120)) == false)
+        var bucket = RateLimit(pause: .milliseconds(100), burst: 3)
+        #expect((0..<5).map { _ in bucket.allows(at: self.start) } == [true, true, true, false, false])
+        #expect(bucket.allows(at: self.start + .milliseconds(110)) == true)
+        #expect(bucket.allows(at: self.start + .milliseconds(120)) == false)
     }
 }
