@@ -1,6 +1,11 @@
 """Nodes that come, go, die and come back."""
 import json
+import os
+import shutil
 import signal
+import socket
+import types
+import unittest
 
 from support import MeshCase, wait_until
 
@@ -118,6 +123,45 @@ class Membership(MeshCase):
         beta.wait_until("an attempt is logged", lambda: address in beta.log.read_text(), 20)
         alpha.start("--bind", address)
         beta.wait_ready(30)
+        self.mesh.wait_members(2)
+
+    def test_nodes_with_a_new_token_and_each_other_make_one_mesh_and_none_is_the_first(self):
+        token = self.succeed(self.mesh.command("token", "--new")).stdout
+        self.mesh.token_file.touch(0o600)
+        self.mesh.token_file.write_text(token)
+        # Each must know the others' addresses before any of them runs.
+        reserved = [socket.create_server(("127.0.0.1", 0)) for _ in range(3)]
+        addresses = ["127.0.0.1:%d" % each.getsockname()[1] for each in reserved]
+        for each in reserved:
+            each.close()
+        flags = ["--token-file", self.mesh.token_file, "--join", ",".join(addresses)]
+        first, *others = [self.mesh.node(f"node{n}", *map(str, flags), "--bind", address)
+                          for n, address in enumerate(addresses)]
+        first.start(wait=False)
+        first.wait_until("node0 tried", lambda: "no seed answered" in first.log.read_text(), 20)
+        self.assertEqual(first.status()["node"]["state"], "joining")
+        self.assertEqual(first.command("status", "--ready").returncode, 1)
+        for node in others:
+            node.start(wait=False)
+        for node in self.mesh.nodes:
+            node.wait_ready()
+            self.succeed(node.command("status", "--ready"))
+        self.mesh.wait_members(3)
+        self.assertEqual({node.status()["mesh"]["id"] for node in self.mesh.nodes}, {first.status()["mesh"]["id"]})
+
+    @unittest.skipUnless(shutil.which("setpriv") or os.geteuid() != 0, "needs setpriv to be somebody else")
+    def test_daemons_that_are_not_root_make_a_mesh(self):
+        nobody, host = 65534, None
+        if os.geteuid() == 0:
+            drop = ["setpriv", f"--reuid={nobody}", f"--regid={nobody}", "--clear-groups"]
+            host = types.SimpleNamespace(prefix=drop, address="127.0.0.1")
+            os.chown(self.mesh.folder, nobody, nobody)
+            # The binary must be reachable for that user, which a home folder need not be.
+            self.mesh.binary = shutil.copy(self.mesh.binary, self.mesh.folder / "meshnode")
+        self.mesh.create("alpha", host=host)
+        if host:
+            os.chown(self.mesh.token_file, nobody, nobody)
+        self.mesh.join("beta", host=host)
         self.mesh.wait_members(2)
 
     def test_a_stopped_process_is_missed_and_welcome_when_it_goes_on(self):

@@ -64,7 +64,7 @@ struct Binding: Sendable {
                 try await ServerBootstrap(group: streamLoop, childGroup: streamLoop)
                     .serverChannelOption(.backlog, value: 256)
                     .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
-                    .childChannelOption(.socketOption(.tcp_nodelay), value: 1)
+                    .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
                     .childChannelOption(.writeBufferWaterMark, value: .init(low: 64 << 10, high: 256 << 10))
                     .childChannelInitializer { channel in
                         channel.eventLoop.makeCompletedFuture { try accept(channel) }

@@ -39,6 +39,13 @@ final class Directory: Sendable {
         }
     }
 
+    /// Whether a member that is not dead or gone, this node included, is to be found there.
+    func isReachable(at endpoint: Endpoint) -> Bool {
+        self.state.withLock { state in
+            state.entries.values.contains { $0.endpoint == endpoint && Self.isPlaceable($0.state) }
+        }
+    }
+
     /// Also of the dead: whether their process is gone is learned from their address.
     func endpoint(of node: NodeID) -> Endpoint? { self.state.withLock { $0.entries[node]?.endpoint } }
 

@@ -8,9 +8,9 @@ extension MeshNetwork {
     /// From an open stream to being known to each other.
     private static let welcomeTimeout = Duration.seconds(5)
 
-    /// Tries the seeds, every address of each, until one has told who is in the mesh; waits longer after each round,
-    /// for as long as it takes. Throws when a seed answers that it wants nothing of this node, which no retry mends,
-    /// and when the task is cancelled.
+    /// Tries the seeds, every address of each, until one has told who is in the mesh or a member came by itself; waits
+    /// longer after each round, for as long as it takes. Throws when a seed answers that it wants nothing of this node,
+    /// which no retry mends, and when the task is cancelled.
     package func join(seeds: [HostAndPort]) async throws {
         var wait = Self.retryMin
         while true {
@@ -25,9 +25,19 @@ extension MeshNetwork {
                 metadata: [
                     "seeds": "\(failures.joined(separator: "; "))", "next_try_s": "\((pause * 10).rounded() / 10)",
                 ])
-            try await Task.sleep(for: .seconds(pause))
+            if try await self.isJoined(within: .seconds(pause)) { return }
             wait = min(wait * 2, Self.retryMax)
         }
+    }
+
+    /// Somebody else may knock here first: of nodes that all wait for each other, one has to be let in.
+    private func isJoined(within pause: Duration) async throws -> Bool {
+        let deadline = Instant.now() + pause
+        while Instant.now() < deadline {
+            if await self.isJoined() { return true }
+            try await Task.sleep(for: .milliseconds(50))
+        }
+        return false
     }
 
     /// `failures` is nil when this node is in.
@@ -35,27 +45,77 @@ extension MeshNetwork {
         var failures: [String] = []
         var refusal: TransportError?
         for seed in seeds {
-            let endpoints: [Endpoint]
-            do { endpoints = try await Resolver.resolve(seed) } catch {
-                failures.append(error.description)
-                continue
-            }
-            for endpoint in endpoints {
-                do {
-                    try await self.enter(through: endpoint)
-                    return (nil, nil)
-                } catch let failure as DialFailure {
-                    failures.append("\(seed)\(endpoints.count > 1 ? " at \(endpoint.address)" : ""): \(failure.text)")
-                    if case .refused(let reason) = failure, reason.isFinal {
-                        refusal = refusal ?? TransportError(.refusedBySeed, "seed \(seed) \(failure.text)")
-                    }
-                }
+            switch try await self.knock(at: seed) {
+            case .met: return (nil, nil)
+            case .missed(let reasons, let isFinal):
+                failures += reasons
+                refusal = refusal ?? isFinal
             }
         }
         return (refusal, failures)
     }
 
-    private func enter(through endpoint: Endpoint) async throws {
+    /// Asks for the seeds that are not among the reachable members, again and again, as long as the node runs.
+    ///
+    /// Members tell each other of members, but of two groups that never met neither can tell of the other: nodes that
+    /// were started together and let each other in two by two, or halves that were apart for longer than the dead are
+    /// remembered. Whoever names the same seeds ends in one mesh. `onRefusal` hears of a seed that wants nothing of
+    /// this node and is not asked again.
+    package func stayAcquainted(with seeds: [HostAndPort], onRefusal: (TransportError) -> Void) async throws {
+        var seeds = seeds
+        var found: [HostAndPort: NodeID] = [:]
+        var pause = self.configuration.membership.probeInterval
+        while !seeds.isEmpty {
+            try await Task.sleep(for: pause * Double.random(in: 0.75...1.25))
+            pause = min(pause * 2, self.configuration.membership.pushPullInterval)
+            for seed in seeds where found[seed].flatMap(self.directory.reachable) == nil {
+                guard try await !self.isMember(at: seed) else { continue }
+                switch try await self.knock(at: seed) {
+                case .met(let id):
+                    found[seed] = id
+                    self.logger.info("met a seed", metadata: ["seed": "\(seed)", "id": "\(id.short)"])
+                case .missed(_, let refusal?):
+                    seeds.removeAll { $0 == seed }
+                    onRefusal(refusal)
+                case .missed(let reasons, nil):
+                    self.logger.debug("a seed is away", metadata: ["why": "\(reasons.joined(separator: "; "))"])
+                }
+            }
+        }
+    }
+
+    private func isMember(at seed: HostAndPort) async throws -> Bool {
+        let endpoints = try? await Resolver.resolve(seed)
+        try Task.checkCancellation()
+        return endpoints?.contains(where: self.directory.isReachable) ?? false
+    }
+
+    private enum Knock {
+        case met(NodeID)
+        /// What each address said; `refusal` if one of them wants nothing of this node, which no retry mends.
+        case missed([String], refusal: TransportError?)
+    }
+
+    private func knock(at seed: HostAndPort) async throws -> Knock {
+        let endpoints: [Endpoint]
+        do { endpoints = try await Resolver.resolve(seed) } catch {
+            return .missed([error.description], refusal: nil)
+        }
+        var failures: [String] = []
+        var refusal: TransportError?
+        for endpoint in endpoints {
+            do { return .met(try await self.enter(through: endpoint)) } catch let failure as DialFailure {
+                failures.append("\(seed)\(endpoints.count > 1 ? " at \(endpoint.address)" : ""): \(failure.text)")
+                if case .refused(let reason) = failure, reason.isFinal {
+                    refusal = refusal ?? TransportError(.refusedBySeed, "seed \(seed) \(failure.text)")
+                }
+            }
+        }
+        return .missed(failures, refusal: refusal)
+    }
+
+    /// Who answered there, once each knows the other.
+    private func enter(through endpoint: Endpoint) async throws -> NodeID {
         guard let loop = self.running?.streamLoop else { throw DialFailure.ended }
         let promise = loop.makePromise(of: NodeID.self)
         let isRunning = self.onStreams { streams in
@@ -69,6 +129,7 @@ extension MeshNetwork {
             guard Instant.now() < deadline else { throw DialFailure.unreachable("it tells nothing of the mesh") }
             try await Task.sleep(for: .milliseconds(10))
         }
+        return seed
     }
 }
 

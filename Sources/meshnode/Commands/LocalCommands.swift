@@ -1,17 +1,39 @@
 internal import ArgumentParser
 internal import FoundationEssentials
+internal import MeshCore
+internal import MeshTransport
 
 struct TokenCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "token", abstract: "Print the join token of the mesh that the data folder belongs to.",
-        discussion: "Whoever has the token can join the mesh. It is read from the folder: no daemon needs to run.")
+        discussion: """
+            Whoever has the token can join the mesh. It is read from the folder: no daemon needs to run. With --new it \
+            is the token of a mesh that nobody is in yet: nodes that are given it, and each other with --join, make \
+            that mesh, and none of them is the first.
+            """)
 
     @OptionGroup var folder: FolderOptions
     @Option(name: .customLong("data-dir"), help: ArgumentHelp("The data folder (or MESHNODE_DATA).", valueName: "DIR"))
     var dataFolder: String?
+    @Flag(help: "Make the token of a new mesh; nothing is read and nothing is kept.") var new = false
     @OptionGroup var output: OutputOptions
 
+    func validate() throws {
+        guard !self.new || (self.folder.dataFolder == nil && self.dataFolder == nil) else {
+            throw ValidationError("--new reads no data folder: leave --data out")
+        }
+    }
+
     func run() throws {
+        let token =
+            self.new ? MeshKeys.generate().token(cluster: .random()).text : try self.tokenOfFolder()
+        switch self.output.format {
+        case .table: printLine(token)
+        case .json: try printJSON(["token": token])
+        }
+    }
+
+    private func tokenOfFolder() throws -> String {
         let environment = ProcessInfo.processInfo.environment
         let path =
             self.folder.dataFolder ?? self.dataFolder ?? environment["MESHNODE_DATA"]
@@ -20,10 +42,7 @@ struct TokenCommand: ParsableCommand {
             throw CommandFailure(
                 "there is no mesh in \(path)", hint: "create or join one with 'meshnode start'", status: .notFound)
         }
-        switch self.output.format {
-        case .table: printLine(token)
-        case .json: try printJSON(["token": token])
-        }
+        return token
     }
 }
 

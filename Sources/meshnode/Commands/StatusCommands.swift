@@ -9,13 +9,20 @@ struct StatusCommand: FolderCommand {
     @OptionGroup var folder: FolderOptions
     @Flag(help: "Show it again every second until interrupted.") var watch = false
     @Option(help: ArgumentHelp("Tell the story of one member instead.", valueName: "NODE")) var why: String?
+    @Flag(help: "Only ask whether the node is in its mesh and serves: exit status 0 if so. For health checks.")
+    var ready = false
 
     func validate() throws {
-        guard !(self.watch && self.why != nil) else { throw ValidationError("--watch and --why exclude each other") }
+        let asked = [self.watch, self.why != nil, self.ready].count { $0 }
+        guard asked <= 1 else { throw ValidationError("--watch, --why and --ready exclude each other") }
     }
 
     func run() async throws {
         try await self.withNode { node in
+            if self.ready {
+                _ = try await node.request("GET", "/readyz")
+                return self.isJSON ? try printJSON(["state": "ready"]) : printLine("ready")
+            }
             if let name = self.why {
                 let (view, bytes) = try await node.decoded(
                     WhyView.self, "/v1/members/\(percentEncoded(name))/why")

@@ -11,8 +11,8 @@ extension Daemon {
     /// Changes that come together are written, or told, together.
     private static let coalescing = Duration.seconds(1)
 
-    /// Until this node is in the mesh. Without an answer a joining node tries for ever and a resuming one serves alone.
-    /// `onReady` is called once, when messages are taken.
+    /// Without an answer a joining node tries for ever and a resuming one serves alone. `onReady` is called once, when
+    /// messages are taken; then the seeds are kept in touch with as long as the node runs.
     func enterMesh(onReady: () -> Void) async throws {
         let seeds = self.configuration.join.map(HostAndPort.init)
         let remembered = try self.rememberedMembers()
@@ -29,11 +29,9 @@ extension Daemon {
         self.logger.info(
             "in the mesh",
             metadata: ["members": "\(self.network.placeable.count)", "mesh": "\(self.mesh.token.cluster)"])
-        // A seed that is given to a node that knows its mesh is one more acquaintance, not a condition.
-        if !seeds.isEmpty, self.mesh.plan == .resume, await !self.network.isJoined() {
-            do { try await self.network.join(seeds: seeds) } catch let error as TransportError {
-                self.state.warn("\(error); take it out of --join, or check which mesh it belongs to")
-            }
+        // A seed is a lasting acquaintance, for a node that knows its mesh as well.
+        try await self.network.stayAcquainted(with: seeds) { refusal in
+            self.state.warn("\(refusal); take it out of --join, or check which mesh it belongs to")
         }
     }
 

@@ -60,6 +60,43 @@ struct JoiningTests {
         for node in [seed, node] { await node.stop() }
     }
 
+    @Test("nodes that only know each other's addresses make one mesh, whichever of them find each other first")
+    func equals() async throws {
+        var nodes: [TestNode] = []
+        for _ in 0..<4 { nodes.append(try await TestNode.start(self.mesh)) }
+        // Two by two, as happens when they start together: neither pair has heard of the other.
+        try await nodes[1].network.join(seeds: [nodes[0].seed])
+        try await nodes[3].network.join(seeds: [nodes[2].seed])
+        #expect(nodes.allSatisfy { $0.network.placeable.count == 2 })
+        let (network, seeds) = (nodes[1].network, nodes.map(\.seed))
+        let acquaintance = Task { try await network.stayAcquainted(with: seeds) { _ in } }
+        try await eventually("one mesh") { nodes.allSatisfy { $0.network.placeable.count == 4 } }
+        acquaintance.cancel()
+        await #expect(throws: CancellationError.self) { try await acquaintance.value }
+        for node in nodes { await node.stop() }
+    }
+
+    @Test("a seed of another mesh is told of and left alone, while the others are still looked for")
+    func strangeSeed() async throws {
+        let stranger = try await TestNode.start(TestMesh())
+        let node = try await TestNode.start(self.mesh)
+        let friend = try await TestNode.start(self.mesh)
+        let (network, seeds) = (node.network, [stranger.seed, friend.seed])
+        let (refusals, refused) = AsyncStream.makeStream(of: TransportError.self)
+        let acquaintance = Task {
+            try await network.stayAcquainted(with: seeds) { refused.yield($0) }
+        }
+        for await error in refusals.prefix(1) { #expect(error.code == .refusedBySeed) }
+        try await eventually("it met the other") { network.placeable.count == 2 }
+        await friend.crash()
+        try await eventually("the other is gone") { network.placeable.count == 1 }
+        let back = try await TestNode.start(self.mesh, port: friend.addresses.bound.port)
+        try await eventually("it met the other's successor") { network.placeable.contains(back.id) }
+        acquaintance.cancel()
+        #expect(stranger.network.refused["stream.unknownKey"] == 1)
+        for node in [stranger, node, back] { await node.stop() }
+    }
+
     @Test("cancelling ends joining")
     func cancellation() async throws {
         let gone = try await TestNode.start(self.mesh)

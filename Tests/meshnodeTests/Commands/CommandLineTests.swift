@@ -1,4 +1,5 @@
 import Foundation
+import MeshCore
 import MeshRuntime
 import Testing
 
@@ -12,7 +13,8 @@ struct CommandLineTests {
             ["bogus"], ["status", "--bogus"], ["send"], ["call", "a//b"], ["call", "/a", "--data", "x", "--file", "y"],
             ["call", "/a", "x"], ["call", "/a", "--timeout", "soon"], ["send", "/a", "--delivery", "maybe"],
             ["config", "--bind", "nowhere"], ["config", "--config", "/nonexistent.yaml"], ["start", "--http", "x"],
-            ["status", "--watch", "--why", "a"], ["status", "--format", "xml"], ["apply"],
+            ["status", "--watch", "--why", "a"], ["status", "--ready", "--watch"], ["status", "--format", "xml"],
+            ["token", "--new", "--data", "/tmp"], ["apply"],
             ["apply", "-f", "/nonexistent.yaml"], ["status", "--node", "ftp://a/b"], ["completions", "tcsh"],
         ])
     func usage(arguments: [String]) throws {
@@ -32,11 +34,20 @@ struct CommandLineTests {
         #expect(result.errors.isEmpty)
     }
 
+    @Test("the token of a new mesh is another one each time, and one that start takes")
+    func newToken() throws {
+        let tokens = try (0..<2).map { _ in try MeshnodeProcess.run(["token", "--new"]) }
+        #expect(tokens.allSatisfy { $0.status == 0 && $0.errors.isEmpty })
+        let parsed = try tokens.map { try JoinToken($0.output.trimmingCharacters(in: .whitespacesAndNewlines)) }
+        #expect(parsed[0].cluster != parsed[1].cluster)
+        #expect(parsed[0].keys != parsed[1].keys)
+    }
+
     @Test(
         "where no node answers it is 3, with the mend",
         arguments: [
             ["status"], ["members", "--node", "http://127.0.0.1:1"], ["call", "/a"], ["get"], ["event", "watch"],
-            ["leave"],
+            ["leave"], ["status", "--ready"],
         ])
     func unreachable(arguments: [String]) throws {
         let result = try MeshnodeProcess.run(arguments, environment: ["MESHNODE_DATA": "/nonexistent"])
