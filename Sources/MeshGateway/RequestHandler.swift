@@ -34,6 +34,10 @@ struct RequestHandler: Sendable {
             return Response(status: .noContent)
         case .raise: return try await self.raise(request)
         case .events: return try self.events(request)
+        case .keys: return .json(await self.control.keys())
+        case .installKey: return .json(try await self.control.installKey())
+        case .useKey(let key): return .json(try await self.control.useKey(key, force: request.isForced()))
+        case .removeKey(let key): return .json(try await self.control.removeKey(key, force: request.isForced()))
         case .leave:
             await self.control.leave()
             return .json(["state": "leaving"], status: .accepted)

@@ -17,6 +17,9 @@ enum Route: Hashable, Sendable {
     case delete(String)
     case raise
     case events
+    case keys, installKey
+    case useKey(String)
+    case removeKey(String)
     case leave
 
     init(method: HTTPRequest.Method, path: String) throws(HTTPFailure) {
@@ -48,6 +51,7 @@ enum Route: Hashable, Sendable {
         case "/v1/actors": return [(.get, .actors)]
         case "/v1/definitions": return [(.get, .definitions), (.post, .apply)]
         case "/v1/events": return [(.get, .events), (.post, .raise)]
+        case "/v1/keys": return [(.get, .keys), (.post, .installKey)]
         case "/v1/leave": return [(.post, .leave)]
         default: break
         }
@@ -55,6 +59,12 @@ enum Route: Hashable, Sendable {
         if let actor = path.rest(after: "/v1/call/") { return [(.post, .call(actor))] }
         if let name = path.rest(after: "/v1/definitions/"), let name = name.singleSegment {
             return [(.get, .definition(name)), (.delete, .delete(name))]
+        }
+        if let rest = path.rest(after: "/v1/keys/") {
+            if let key = rest.singleSegment { return [(.delete, .removeKey(key))] }
+            if rest.hasSuffix("/use"), let key = String(rest.dropLast(4)).singleSegment {
+                return [(.post, .useKey(key))]
+            }
         }
         if let rest = path.rest(after: "/v1/members/"), rest.hasSuffix("/why"),
             let node = String(rest.dropLast(4)).singleSegment
@@ -81,6 +91,7 @@ enum Route: Hashable, Sendable {
         case .delete: "delete"
         case .raise: "raise"
         case .events: "events"
+        case .keys, .installKey, .useKey, .removeKey: "keys"
         case .leave: "leave"
         }
     }
@@ -100,6 +111,7 @@ enum Route: Hashable, Sendable {
         switch self {
         case .actors: ["prefix"]
         case .events: ["kinds"]
+        case .useKey, .removeKey: ["force"]
         default: []
         }
     }

@@ -46,6 +46,14 @@ struct RoutedRequest: Sendable {
         return String(prefix)
     }
 
+    func isForced() throws(MeshError) -> Bool {
+        switch self.query["force"] {
+        case nil, "false": return false
+        case "true": return true
+        case .some: throw MeshError(.invalidArgument, "force is true or false")
+        }
+    }
+
     /// The message that this request is, from its headers and body.
     func message(to path: ActorPath) throws(MeshError) -> OutgoingMessage {
         if let type = self.headers[.contentType], type.hasPrefix("application/json"), !isJSON(self.body) {

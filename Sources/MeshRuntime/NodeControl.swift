@@ -24,6 +24,14 @@ package protocol NodeControl: Sendable {
     /// Membership changes, user events and definitions from now on; bounded, a slow reader loses the oldest.
     func events() -> AsyncStream<NodeEvent>
 
+    /// The mesh's keys and who has which; asks every live member, for at most a few seconds.
+    func keys() async -> KeysView
+    /// A new key everywhere, or the one of an install that was interrupted.
+    func installKey() async throws -> KeysView
+    /// By id or unique prefix. Refused where it would cut members off, unless forced.
+    func useKey(_ key: String, force: Bool) async throws -> KeysView
+    func removeKey(_ key: String, force: Bool) async throws -> KeysView
+
     /// Leaves the mesh, then ends the daemon.
     func leave() async
 }

@@ -9,7 +9,8 @@ struct Meshnode: AsyncParsableCommand {
         abstract: "A mesh of machines that runs durable actors.",
         version: version,
         subcommands: [
-            StartCommand.self, StatusCommand.self, MembersCommand.self, LeaveCommand.self, TokenCommand.self,
+            StartCommand.self, StatusCommand.self, MembersCommand.self, LeaveCommand.self, KeysCommand.self,
+            TokenCommand.self,
             ApplyCommand.self, GetCommand.self, DeleteCommand.self, SendCommand.self, CallCommand.self,
             ActorsCommand.self, EventCommand.self, ConfigCommand.self, VersionCommand.self, CompletionsCommand.self,
         ])

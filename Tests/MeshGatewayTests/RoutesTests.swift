@@ -48,6 +48,27 @@ struct RoutesTests {
         }
     }
 
+    @Test("keys are listed, installed, used and removed; force is said outright or not at all")
+    func keys() async throws {
+        try await GatewayFixture.run { gateway async throws in
+            let listed = try await gateway.request("GET", "/v1/keys")
+            #expect(listed.status == 200)
+            let view = try JSONDecoder().decode(KeysView.self, from: Data(listed.body.utf8))
+            #expect(view.keys.map(\.id) == ["0a0b0c0d"] && view.members.map(\.source) == [.answer])
+            for (method, path) in [
+                ("POST", "/v1/keys"), ("POST", "/v1/keys/0a0b/use"), ("DELETE", "/v1/keys/0a0b?force=true"),
+            ] {
+                #expect(try await gateway.request(method, path).status == 200, "\(path)")
+            }
+            #expect(gateway.node.with { $0.keyChanges } == ["install", "use 0a0b", "remove 0a0b by force"])
+            #expect(try await gateway.request("DELETE", "/v1/keys/0a0b?force=yes").status == 400)
+            #expect(try await gateway.request("POST", "/v1/keys/0a0b").status == 405)
+            gateway.node.fail(with: MeshError(.conflict, "key 0a0b is not used", hint: "wait"))
+            let refused = try await gateway.request("POST", "/v1/keys/0a0b/use")
+            #expect((refused.status, refused.code) == (409, "conflict"))
+        }
+    }
+
     @Test("send is 202 with the id and the path; headers reach the node")
     func send() async throws {
         try await GatewayFixture.run { gateway async throws in

@@ -16,6 +16,7 @@ final class ScriptedNode: NodeControl {
         var reply: [UInt8] = Array(#"{"ok":true}"#.utf8)
         var listeners: [AsyncStream<NodeEvent>.Continuation] = []
         var hasLeft = false
+        var keyChanges: [String] = []
         /// Held calls wait until the test ends them.
         var held: AsyncStream<Void>?
     }
@@ -98,6 +99,34 @@ final class ScriptedNode: NodeControl {
 
     func tell(_ event: NodeEvent) {
         for listener in self.state.withLock({ $0.listeners }) { listener.yield(event) }
+    }
+
+    func keys() async -> KeysView { Self.keysView() }
+
+    func installKey() async throws -> KeysView { try self.changeKeys("install") }
+
+    func useKey(_ key: String, force: Bool) async throws -> KeysView {
+        try self.changeKeys("use \(key)\(force ? " by force" : "")")
+    }
+
+    func removeKey(_ key: String, force: Bool) async throws -> KeysView {
+        try self.changeKeys("remove \(key)\(force ? " by force" : "")")
+    }
+
+    private func changeKeys(_ what: String) throws -> KeysView {
+        try self.check()
+        self.state.withLock { $0.keyChanges.append(what) }
+        return Self.keysView()
+    }
+
+    static func keysView() -> KeysView {
+        KeysView(
+            keys: [KeyView(id: "0a0b0c0d", is_primary: true, held_by: 1, primary_at: 1)],
+            members: [
+                KeyHolderView(
+                    id: String(repeating: "0", count: 31) + "1", name: "one", state: "alive", primary: "0a0b0c0d",
+                    keys: ["0a0b0c0d"], source: .answer)
+            ], is_agreed: true)
     }
 
     func leave() async { self.state.withLock { $0.hasLeft = true } }

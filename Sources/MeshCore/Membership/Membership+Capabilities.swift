@@ -97,3 +97,21 @@ extension Membership {
         for field in self.table.fields(of: index) { self.digest.toggle(field, of: self.table[index].id) }
     }
 }
+
+extension Membership {
+    /// A member and what it advertises under one key; of a dead one, what it advertised last.
+    package struct FieldHolder: Hashable, Sendable {
+        package var id: NodeID
+        package var state: MemberState
+        package var value: String?
+    }
+
+    /// Everyone known, ordered by id, without the rest of what is known of them.
+    package func holders(ofField key: String) -> [FieldHolder] {
+        (0..<self.table.end).filter(self.table.isUsed).map { index in
+            FieldHolder(
+                id: self.table[index].id, state: self.table[index].state,
+                value: self.table.fields(of: index).field(of: key)?.decoded.value)
+        }.sorted { $0.id < $1.id }
+    }
+}

@@ -1,34 +1,4 @@
-internal import CSodium
 package import MeshCore
-
-/// A mesh key and what is derived from it, one subkey per purpose, so that no two ciphers ever share a key.
-package struct MeshKey: Sendable {
-    package let id: KeyID
-    package let secret: SecretBytes
-    /// Seals datagrams (XChaCha20-Poly1305).
-    package let datagram: SecretBytes
-    /// Pre-shared key of the Noise handshake.
-    package let stream: SecretBytes
-    /// Authenticates the first bytes of a stream, so that strangers learn and cost nothing.
-    package let preface: SecretBytes
-
-    init(_ secret: SecretBytes) {
-        precondition(secret.count == JoinToken.keyBytes, "a key of \(secret.count) bytes")
-        self.secret = secret
-        self.id = KeyID(Blake2b.hash(secret).prefix(4).reduce(0) { $0 << 8 | UInt32($1) })
-        self.datagram = Self.derive(1, from: secret)
-        self.stream = Self.derive(2, from: secret)
-        self.preface = Self.derive(3, from: secret)
-    }
-
-    private static func derive(_ purpose: UInt64, from secret: SecretBytes) -> SecretBytes {
-        unsafe SecretBytes(count: 32) { out in
-            unsafe secret.withUnsafeBytes {
-                _ = unsafe crypto_kdf_blake2b_derive_from_key(out, 32, purpose, "meshnode", $0)
-            }
-        }
-    }
-}
 
 /// The keyring with its secrets: the policy is Core's, the bytes stay in locked memory.
 package struct MeshKeys: Sendable {
@@ -37,22 +7,34 @@ package struct MeshKeys: Sendable {
     private var keys: [MeshKey]
 
     /// A mesh's first key.
-    package static func generate() -> MeshKeys { MeshKeys(MeshKey(.random(count: JoinToken.keyBytes))) }
+    package static func generate() -> MeshKeys { MeshKeys([.generate()]) }
 
-    package init(_ token: JoinToken) {
-        self.init(MeshKey(SecretBytes(copying: token.keys[0])))
-        // A token holds no more keys than a keyring does.
-        for key in token.keys.dropFirst() { _ = try? self.install(key) }
+    /// The first is the primary.
+    private init(_ keys: [MeshKey]) {
+        self.ring = Keyring(primary: keys[0].id, others: keys.dropFirst().map(\.id))
+        self.keys = keys
     }
 
-    private init(_ key: MeshKey) {
-        self.ring = Keyring(primary: key.id)
-        self.keys = [key]
+    package init(_ token: JoinToken) {
+        var keys: [MeshKey] = []
+        for key in token.keys.map({ MeshKey(SecretBytes(copying: $0)) })
+        where !keys.contains(where: { $0.id == key.id }) {
+            keys.append(key)
+        }
+        self.init(keys)
+    }
+
+    /// As they were kept; nil unless they fit together.
+    package init?(_ table: KeyTable) {
+        guard let ring = Keyring(table.entries),
+            ring.keys.allSatisfy({ id in table.keys.contains { $0.id == id } })
+        else { return nil }
+        self.ring = ring
+        self.keys = table.keys
     }
 
     package func token(cluster: ClusterID) -> JoinToken {
-        let ordered = [self.primary] + self.keys.filter { $0.id != self.ring.primary }
-        return JoinToken(cluster: cluster, keys: ordered.map { $0.secret.exposed() })
+        JoinToken(cluster: cluster, keys: self.ring.byUse.compactMap { self.key($0)?.secret.exposed() })
     }
 
     package var primary: MeshKey {
@@ -62,22 +44,38 @@ package struct MeshKeys: Sendable {
         return key
     }
 
-    func key(_ id: KeyID) -> MeshKey? { self.keys.first { $0.id == id } }
+    package func key(_ id: KeyID) -> MeshKey? { self.keys.first { $0.id == id } }
 
-    @discardableResult
-    package mutating func install(_ bytes: [UInt8]) throws(KeyringError) -> KeyID {
-        let key = MeshKey(SecretBytes(copying: bytes))
-        guard self.key(key.id) == nil else { return key.id }
-        try self.ring.install(key.id)
-        self.keys.append(key)
-        return key.id
+    /// The whole keyring, with the secrets of those keys that `isWanted`.
+    package func table(where isWanted: (KeyID) -> Bool = { _ in true }) -> KeyTable {
+        KeyTable(entries: self.ring.entries, keys: self.keys.filter { isWanted($0.id) })
     }
 
-    package mutating func use(_ id: KeyID) throws(KeyringError) { try self.ring.use(id) }
+    // MARK: changes
 
-    package mutating func remove(_ id: KeyID) throws(KeyringError) {
-        try self.ring.remove(id)
-        self.keys.removeAll { $0.id == id }
+    package mutating func install(_ key: MeshKey, by node: NodeID) throws(KeyringError) {
+        try self.ring.install(key.id, by: node)
+        if self.key(key.id) == nil { self.keys.append(key) }
+    }
+
+    package mutating func use(_ id: KeyID, by node: NodeID) throws(KeyringError) { try self.ring.use(id, by: node) }
+
+    package mutating func remove(_ id: KeyID, by node: NodeID) throws(KeyringError) {
+        try self.ring.remove(id, by: node)
+        self.dropSecrets()
+    }
+
+    package mutating func merge(_ told: KeyTable) throws(KeyringError) {
+        let both = self.keys + told.keys.filter { self.key($0.id) == nil }
+        try self.ring.merge(told.entries) { id in both.contains { $0.id == id } }
+        self.keys = both
+        self.dropSecrets()
+    }
+
+    /// The last reference wipes the secret.
+    private mutating func dropSecrets() {
+        let ring = self.ring
+        self.keys.removeAll { !ring.contains($0.id) }
     }
 }
 

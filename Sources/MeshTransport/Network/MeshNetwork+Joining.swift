@@ -141,7 +141,9 @@ extension DialFailure {
         case .ended: "it closed the connection while shaking hands"
         case .refused(let reason):
             switch reason {
-            case .unknownKey: "does not know the key of this token: the token is of another mesh, or was rotated out"
+            case .unknownKey:
+                "knows no key of this token: it is of another mesh, or its keys were rotated out; print it anew on a "
+                    + "member with 'meshnode token'"
             case .wrongMesh: "belongs to another mesh than this token"
             case .unsupportedVersion: "speaks another protocol version"
             case .notAdmitted: "does not admit this node"

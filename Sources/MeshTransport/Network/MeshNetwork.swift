@@ -25,6 +25,8 @@ package final class MeshNetwork: PeerNetwork, MemberDirectory {
         package var membership: Membership.Configuration
         /// Of the membership's random decisions.
         package var seed: UInt64
+        /// Makes changed keys durable; they are used when it has returned.
+        package var keepKeys: @Sendable (MeshKeys) throws -> Void = { _ in }
 
         package init(
             identity: NodeIdentity, boot: Boot, cluster: ClusterID, keys: MeshKeys, name: String, bind: HostAndPort,
@@ -69,10 +71,16 @@ package final class MeshNetwork: PeerNetwork, MemberDirectory {
     let directory = Directory()
     let logger: Logger
     private let admission: any Admission
-    private let outboxes = Outboxes()
+    let outboxes = Outboxes()
     private let hub = EventHub()
-    private let refusals: Refusals
+    let refusals: Refusals
     private let state: Mutex<State>
+    let keyFrames: AsyncStream<(PeerFrame, NodeID)>
+    private let keyFrameCame: AsyncStream<(PeerFrame, NodeID)>.Continuation
+    private static let lockedOutMax = 1024
+    let lockedOut = Mutex<Set<NodeID>>([])
+    /// Made by `init`, when there is a network that it can work with.
+    private let exchange = Mutex<KeyExchange?>(nil)
 
     package init(_ configuration: Configuration, admission: any Admission = OpenAdmission(), logger: Logger) {
         self.configuration = configuration
@@ -81,6 +89,10 @@ package final class MeshNetwork: PeerNetwork, MemberDirectory {
         self.logger = logger
         self.refusals = Refusals(logger: logger)
         self.state = Mutex(State(keys: configuration.keys))
+        (self.keyFrames, self.keyFrameCame) = AsyncStream.makeStream(
+            bufferingPolicy: .bufferingOldest(Self.keyFramesMax))
+        let exchange = self.makeKeyExchange()
+        self.exchange.withLock { $0 = exchange }
     }
 
     // MARK: life
@@ -109,10 +121,14 @@ package final class MeshNetwork: PeerNetwork, MemberDirectory {
     package func run() async {
         guard let running = self.running else { return }
         let datagrams = running.binding.datagrams
-        await withTaskCancellationHandler {
-            try? await datagrams.closeFuture.get()
-        } onCancel: {
-            datagrams.close(promise: nil)
+        await withDiscardingTaskGroup { group in
+            group.addTask { await self.keepKeysEqual() }
+            await withTaskCancellationHandler {
+                try? await datagrams.closeFuture.get()
+            } onCancel: {
+                datagrams.close(promise: nil)
+            }
+            group.cancelAll()
         }
         await self.stop(sayingGoodbye: true)
     }
@@ -168,8 +184,11 @@ package final class MeshNetwork: PeerNetwork, MemberDirectory {
         self.step(.advertise(labels))
     }
 
+    /// Whether they fit; `retag` refuses the same.
+    package func check(tags: [Label]) throws(MeshError) { try self.description(at: .nowhere, tags: tags).validate() }
+
     package func retag(_ tags: [Label]) throws(MeshError) {
-        try self.description(at: .nowhere, tags: tags).validate()
+        try self.check(tags: tags)
         self.step(.retag(tags))
     }
 
@@ -198,30 +217,18 @@ package final class MeshNetwork: PeerNetwork, MemberDirectory {
 
     // MARK: keys
 
-    package var keyring: Keyring { self.state.withLock { $0.keys.ring } }
-    package var token: JoinToken { self.state.withLock { $0.keys.token(cluster: self.configuration.cluster) } }
+    var keys: MeshKeys { self.state.withLock { $0.keys } }
 
-    /// On this node only; the caller sees to the others.
-    @discardableResult
-    package func install(key: [UInt8]) throws(KeyringError) -> KeyID {
-        try self.change { keys throws(KeyringError) in try keys.install(key) }
-    }
-    package func use(key: KeyID) throws(KeyringError) {
-        try self.change { keys throws(KeyringError) in try keys.use(key) }
-    }
-    package func remove(key: KeyID) throws(KeyringError) {
-        try self.change { keys throws(KeyringError) in try keys.remove(key) }
+    var keyExchange: KeyExchange {
+        guard let exchange = self.exchange.withLock({ $0 }) else { preconditionFailure("used before it was made") }
+        return exchange
     }
 
-    private func change<T: Sendable>(
-        _ body: (inout MeshKeys) throws(KeyringError) -> T
-    ) throws(KeyringError) -> T {
-        let result = self.state.withLock { state in
-            let result = Result { () throws(KeyringError) in try body(&state.keys) }
-            if let running = state.running { self.hand(state.keys, to: running) }
-            return result
+    func apply(_ keys: MeshKeys) {
+        self.state.withLock { state in
+            state.keys = keys
+            if let running = state.running { self.hand(keys, to: running) }
         }
-        return try result.get()
     }
 
     private func hand(_ keys: MeshKeys, to running: Running) {
@@ -326,6 +333,12 @@ extension MeshNetwork {
                 gossipLoop.execute {
                     gossip.value?.receive(frame: frame.body, from: id)
                     done()
+                }
+            },
+            keyringFrame: { id, frame in self.keyFrameCame.yield((frame, id)) },
+            lockedOut: { id, isOut in
+                self.lockedOut.withLock { out in
+                    if !isOut { out.remove(id) } else if out.count < Self.lockedOutMax { out.insert(id) }
                 }
             })
         let context = StreamContext(

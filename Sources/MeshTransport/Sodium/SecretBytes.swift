@@ -32,6 +32,15 @@ internal import MeshCore
         }
     }
 
+    package convenience init(copying bytes: RawSpan) {
+        unsafe self.init(count: bytes.byteCount) { out in
+            unsafe bytes.withUnsafeBytes { source in
+                guard let start = source.baseAddress else { return }
+                unsafe UnsafeMutableRawPointer(out).copyMemory(from: start, byteCount: source.count)
+            }
+        }
+    }
+
     /// The pointer is valid inside `body` only.
     package func withUnsafeBytes<R, E: Error>(_ body: (UnsafePointer<UInt8>) throws(E) -> R) throws(E) -> R {
         defer { withExtendedLifetime(self) {} }

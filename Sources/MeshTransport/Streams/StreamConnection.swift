@@ -68,12 +68,20 @@ final class StreamConnection: ChannelInboundHandler {
     private var isPaused = false
     private var end: StreamEnd?
 
-    init(isInitiator: Bool, owner: any StreamOwner) {
+    /// The side that connects, under one key of the ring.
+    convenience init(initiatingUnder key: MeshKey, owner: any StreamOwner) {
+        self.init(.initiating(InitiatorHandshake(owner.context, key: key)), isInitiator: true, owner: owner)
+    }
+
+    /// The side that was connected to.
+    convenience init(respondingFor owner: any StreamOwner) {
+        self.init(.responding(ResponderHandshake(owner.context)), isInitiator: false, owner: owner)
+    }
+
+    private init(_ phase: Phase, isInitiator: Bool, owner: any StreamOwner) {
         self.isInitiator = isInitiator
         self.owner = owner
-        self.phase =
-            isInitiator
-            ? .initiating(InitiatorHandshake(owner.context)) : .responding(ResponderHandshake(owner.context))
+        self.phase = phase
         let now = Instant.now()
         (self.lastReceived, self.lastSent, self.lastUsed) = (now, now, now)
     }

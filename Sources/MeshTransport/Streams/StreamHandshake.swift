@@ -120,9 +120,10 @@ package struct InitiatorHandshake: Sendable {
     private let key: MeshKey
     private var noise: NoiseHandshake
 
-    package init(_ context: StreamContext) {
+    /// Under the primary, or another key of the ring.
+    package init(_ context: StreamContext, key: MeshKey? = nil) {
         self.context = context
-        self.key = context.keys.primary
+        self.key = key ?? context.keys.primary
         self.noise = NoiseHandshake(
             role: .initiator, identity: context.identity, preShared: self.key.stream,
             prologue: Preface.prologue(self.key.id, context.cluster))

@@ -20,6 +20,10 @@ struct StreamEvents: Sendable {
     var closed: @Sendable (NodeID, Boot, _ refused: Bool) -> Void
     /// The last is called, on any thread, when the membership has taken the frame in.
     var membershipFrame: @Sendable (NodeID, PeerFrame, @escaping @Sendable () -> Void) -> Void
+    /// Of a member; strangers are told no keys and asked for none.
+    var keyringFrame: @Sendable (NodeID, PeerFrame) -> Void
+    /// A member refused every key of this node, or let it in.
+    var lockedOut: @Sendable (NodeID, Bool) -> Void
 }
 
 /// Why nobody could be reached.
@@ -80,6 +84,7 @@ final class Streams: StreamOwner {
     private var redials: [NodeID: Redial] = [:]
     private var lost: [NodeID: Lost] = [:]
     private var doorway = Doorway()
+    private var lockedOutLog = LogLimiter<NodeID>(interval: .seconds(60))
     private var isClosing = false
 
     init(
@@ -105,7 +110,7 @@ final class Streams: StreamOwner {
     func accept(from address: SocketAddress?) -> StreamConnection? {
         let now = Instant.now()
         guard !self.isClosing, let source = address.flatMap({ Endpoint($0) }) else { return nil }
-        let connection = StreamConnection(isInitiator: false, owner: self)
+        let connection = StreamConnection(respondingFor: self)
         switch self.doorway.enter(connection, from: source, at: now) {
         case .admitted: break
         case .displacing(let stranger): stranger.close(.refused(.busy))
@@ -144,9 +149,7 @@ final class Streams: StreamOwner {
     private func dial(_ node: NodeID, at endpoint: Endpoint) {
         guard !self.isClosing, node != self.context.identity.id, self.open[node] == nil, self.dialling[node] == nil
         else { return }
-        let connection = StreamConnection(isInitiator: true, owner: self)
-        self.dialling[node] = connection
-        self.connect(connection, to: endpoint) { result in
+        self.connect(to: endpoint, of: node, under: self.context.keys.ring.byUse[...]) { result in
             self.dialling[node] = nil
             self.dialled(node, result)
         }
@@ -160,6 +163,9 @@ final class Streams: StreamOwner {
         }
         self.backOff(node)
         switch result {
+        case .failure(.refused(.unknownKey)):
+            self.lockedOut(by: node)
+            self.redialLost(node)
         // The other side has, or is about to have, a stream of its own making to us: the frames wait for it.
         case .failure(.refused(.duplicate)): return
         case .failure(.connectionRefused):
@@ -171,6 +177,18 @@ final class Streams: StreamOwner {
         if self.open[node] == nil { self.discard(node) }
     }
 
+    private func lockedOut(by node: NodeID) {
+        self.events.lockedOut(node, true)
+        guard self.lockedOutLog.admit(node, at: .now()) != nil else { return }
+        self.logger.warning(
+            "a member knows none of this node's keys: they were rotated out while this node was away",
+            metadata: [
+                "member": "\(self.directory.name(of: node) ?? node.description)",
+                "mend":
+                    "print a new token there with 'meshnode token', put it into the token file, send SIGHUP or restart",
+            ])
+    }
+
     private func backOff(_ node: NodeID) {
         var redial = self.redials[node] ?? Redial(notBefore: .now())
         let wait = min(Self.redialMax, Self.redialMin * (1 << min(redial.attempts, 10)))
@@ -180,17 +198,30 @@ final class Streams: StreamOwner {
     }
 
     /// Connects and shakes hands; `completion` is called once, on the loop.
+    ///
+    /// Under the primary, and where that is not known under the other keys of the ring: whoever was away while keys
+    /// were rotated is met under one that both still have, and is then told the others.
     func connect(to endpoint: Endpoint, completion: @escaping (Result<NodeID, DialFailure>) -> Void) {
-        self.connect(StreamConnection(isInitiator: true, owner: self), to: endpoint, completion: completion)
+        self.connect(to: endpoint, of: nil, under: self.context.keys.ring.byUse[...], completion: completion)
     }
 
     private func connect(
-        _ connection: StreamConnection, to endpoint: Endpoint,
+        to endpoint: Endpoint, of node: NodeID?, under ids: ArraySlice<KeyID>,
         completion: @escaping (Result<NodeID, DialFailure>) -> Void
     ) {
         guard let address = endpoint.socketAddress() else { return completion(.failure(.unreachable("no address"))) }
+        guard let meshKey = ids.first.flatMap(self.context.keys.key) else {
+            return completion(.failure(.refused(.unknownKey)))
+        }
+        let connection = StreamConnection(initiatingUnder: meshKey, owner: self)
+        if let node { self.dialling[node] = connection }
         let key = ObjectIdentifier(connection)
-        self.completions[key] = completion
+        self.completions[key] = { result in
+            guard case .failure(.refused(.unknownKey)) = result, ids.count > 1, !self.isClosing else {
+                return completion(result)
+            }
+            self.connect(to: endpoint, of: node, under: ids.dropFirst(), completion: completion)
+        }
         self.pending[key] = connection
         let bound = NIOLoopBound(connection, eventLoop: self.loop)
         ClientBootstrap(group: self.loop)
@@ -242,6 +273,7 @@ final class Streams: StreamOwner {
         self.doorway.leave(connection)
         self.redials[id] = nil
         self.lost[id] = nil
+        self.events.lockedOut(id, false)
         previous?.closeOnPurpose()
         self.events.opened(id, hello.boot, hello.endpoint)
         self.complete(ObjectIdentifier(connection), .success(id))
@@ -253,7 +285,7 @@ final class Streams: StreamOwner {
         for frame in frames {
             switch frame.kind {
             case .membership: self.handOn(frame, from: id, on: connection)
-            // Keys do not travel yet.
+            case .keyring where self.directory.endpoint(of: id) != nil: self.events.keyringFrame(id, frame)
             case .keyring: self.refusals.count(.stream(.unexpected), at: connection.lastReceived, "\(id)")
             case .definitions, .message, .reply, .query, .answer: self.handler.received(frame, from: id)
             }

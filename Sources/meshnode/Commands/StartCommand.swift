@@ -24,6 +24,6 @@ struct StartCommand: AsyncParsableCommand {
         }
         // Children that the daemon starts, and their children, would inherit it.
         _ = unsafe unsetenv("MESHNODE_TOKEN")
-        try await Daemon.run(configuration)
+        try await Daemon.run(configuration) { [options] in try options.resolve() }
     }
 }

@@ -28,7 +28,7 @@ extension Daemon {
         onReady()
         self.logger.info(
             "in the mesh",
-            metadata: ["members": "\(self.network.placeable.count)", "mesh": "\(self.mesh.token.cluster)"])
+            metadata: ["members": "\(self.network.placeable.count)", "mesh": "\(self.mesh.cluster)"])
         // A seed is a lasting acquaintance, for a node that knows its mesh as well.
         try await self.network.stayAcquainted(with: seeds) { refusal in
             self.state.warn("\(refusal); take it out of --join, or check which mesh it belongs to")
@@ -122,6 +122,7 @@ extension Daemon {
             let load = self.runtime.load
             let own = [
                 Label(AdvertisedField.actors, "\(load.actors)"), Label(AdvertisedField.mailboxDepth, "\(load.depth)"),
+                Label(KeySummary.field, KeySummary(self.network.keyring).text),
             ]
             do { try self.network.advertise(self.configuration.capabilities + own) } catch {
                 self.state.warn("capabilities are not advertised: \(error.message)")

@@ -29,14 +29,17 @@ struct Daemon: Sendable {
     let disk: DiskGuard
     let pulse = Pulse()
     let manager: ServiceManager?
+    /// Reads the configuration again, for a reload.
+    let configure: @Sendable () throws -> NodeConfiguration
 
-    /// Runs until a signal, `leave`, or an error ends it.
-    static func run(_ configuration: NodeConfiguration) async throws {
+    /// Runs until a signal, `leave`, or an error ends it. `configure` reads the configuration anew when asked to reload.
+    static func run(
+        _ configuration: NodeConfiguration, configure: @escaping @Sendable () throws -> NodeConfiguration
+    ) async throws {
         let metrics = PrometheusRegistry()
         MetricsSystem.bootstrap(metrics)
-        LoggingSystem.bootstrap { label in
-            LineLog(label: label, format: configuration.logFormat, logLevel: configuration.logLevel)
-        }
+        LogLevel.shared.set(configuration.logLevel)
+        LoggingSystem.bootstrap { LineLog(label: $0, format: configuration.logFormat) }
         // A worker or a client that closes its end is an error to handle, not the end of the daemon.
         signal(SIGPIPE, SIG_IGN)
         raiseOpenFilesLimit()
@@ -45,14 +48,18 @@ struct Daemon: Sendable {
         let lock = try folder.lock()
         try folder.forgetAddresses()
         let manager = ServiceManager(takingFrom: ProcessInfo.processInfo.environment)
-        let daemon = try Daemon(configuration, folder, manager)
+        let daemon = try Daemon(configuration, folder, manager, configure)
         try await daemon.serve(metrics)
         daemon.storage.close()
         withExtendedLifetime(lock) {}
     }
 
-    private init(_ configuration: NodeConfiguration, _ folder: DataFolder, _ manager: ServiceManager?) throws {
+    private init(
+        _ configuration: NodeConfiguration, _ folder: DataFolder, _ manager: ServiceManager?,
+        _ configure: @escaping @Sendable () throws -> NodeConfiguration
+    ) throws {
         self.configuration = configuration
+        self.configure = configure
         self.folder = folder
         self.manager = manager
         self.disk = DiskGuard(path: folder.path)
@@ -63,18 +70,19 @@ struct Daemon: Sendable {
         self.state = NodeState(phase: mesh.plan == .create ? .ready : .joining)
 
         var network = MeshNetwork.Configuration(
-            identity: mesh.identity, boot: mesh.boot, cluster: mesh.token.cluster, keys: MeshKeys(mesh.token),
+            identity: mesh.identity, boot: mesh.boot, cluster: mesh.cluster, keys: mesh.keys,
             name: configuration.name, bind: HostAndPort(configuration.bind),
             membership: configuration.profile.membership)
         network.zone = configuration.zone
         network.tags = configuration.tags
         network.version = Meshnode.version
         network.advertise = configuration.advertise.map(HostAndPort.init)
+        network.keepKeys = { [folder, mesh] in try folder.save($0, of: mesh.cluster) }
         self.network = MeshNetwork(network, logger: Logger(label: "network"))
         self.runtime = Runtime(
             directory: self.network,
             ownership: RendezvousOwnership(
-                placement: Placement(cluster: mesh.token.cluster), directory: self.network),
+                placement: Placement(cluster: mesh.cluster), directory: self.network),
             storage: self.storage, handlers: ExecHandlers(logger: Logger(label: "worker")),
             logger: Logger(label: "runtime")
         ) { [state] name, change in
@@ -92,6 +100,7 @@ struct Daemon: Sendable {
 
     private func serve(_ metrics: PrometheusRegistry) async throws {
         let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint)
+        let reloads = await UnixSignalsSequence(trapping: .sighup)
         try await self.runtime.recover()
         self.runtime.attach(self.network)
         let addresses = try await self.network.start(handler: self.runtime)
@@ -121,6 +130,7 @@ struct Daemon: Sendable {
             if let manager = self.manager { parts.addTask { await self.keepInformed(manager) } }
             parts.addTask { await self.awaitWishToLeave() }
             parts.addTask { await self.awaitSignal(signals) }
+            parts.addTask { await self.followReloads(reloads) }
             try await self.untilLeaving(&parts)
             parts.addTask {
                 // A handler that does not let go must not hold the machine's shutdown.
@@ -168,12 +178,17 @@ struct Daemon: Sendable {
         }
         let service = NodeService(
             facts: NodeService.Facts(
-                cluster: self.mesh.token.cluster, id: self.mesh.identity.id, name: self.configuration.name,
-                boot: self.mesh.boot, address: addresses.advertised, started: .now()),
+                cluster: self.mesh.cluster, id: self.mesh.identity.id, name: self.configuration.name,
+                boot: self.mesh.boot, address: addresses.advertised, started: .now(), tokenPlace: self.tokenPlace),
             network: self.network, runtime: self.runtime, state: self.state, disk: self.disk)
         return HTTPGateway(
             control: service, listeners: listeners, definitions: DefinitionReader.read, metrics: metrics,
             logger: Logger(label: "http"))
+    }
+
+    /// Where a reload looks for a token that is new.
+    private var tokenPlace: String {
+        self.configuration.tokenFile.flatMap { $0 == "-" ? nil : $0 } ?? self.folder.path + "/mesh.token"
     }
 
     /// Everything is bound: says so, and enters the mesh.
@@ -194,9 +209,9 @@ struct Daemon: Sendable {
     }
 
     private func printInvitation(_ address: Endpoint) {
-        say("created mesh \(self.mesh.token.cluster); on another machine, this adds a node:")
+        say("created mesh \(self.mesh.cluster); on another machine, this adds a node:")
         say("")
-        say("    MESHNODE_TOKEN=\(self.mesh.token.text) meshnode start --join \(address)")
+        say("    MESHNODE_TOKEN=\(self.network.token.text) meshnode start --join \(address)")
         say("")
         say("'meshnode token' shows the token again. Whoever has it can join.")
     }

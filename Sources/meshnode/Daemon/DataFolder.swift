@@ -8,7 +8,8 @@ internal import MeshCore
 /// | `lock`           | held by the running daemon                                         | 0600 |
 /// | `node.key`       | X25519 secret key, 32 bytes                                        | 0600 |
 /// | `boot`           | boot epoch, decimal; raised and fsynced before the first packet    | 0600 |
-/// | `mesh.token`     | cluster id and keyring, as a join token                            | 0600 |
+/// | `keyring`        | the mesh's keys and when each was changed                          | 0600 |
+/// | `mesh.token`     | cluster id and keys, as a join token; follows `keyring`            | 0600 |
 /// | `admin.token`    | bearer token of the HTTP API                                       | 0600 |
 /// | `members`        | who was in the mesh, for a restart without `--join`                | 0600 |
 /// | `addresses.json` | what was bound                                                     | 0644 |
@@ -21,7 +22,7 @@ struct DataFolder: Sendable {
     var apiSocket: String { self.path + "/api.sock" }
 
     private enum Name: String {
-        case lock, boot, members
+        case lock, boot, members, keyring
         case nodeKey = "node.key"
         case meshToken = "mesh.token"
     }
@@ -79,10 +80,15 @@ struct DataFolder: Sendable {
 
     // MARK: the mesh
 
-    func meshToken() throws -> String? { try self.text(.meshToken, limit: 64 << 10) }
+    func meshToken() throws -> String? { try self.token(in: self.file(.meshToken)) }
+    /// The text of a token's file, here or elsewhere; nil if there is none.
+    func token(in path: String) throws -> String? { try Self.text(path, limit: 64 << 10) }
     func save(meshToken: String) throws {
         try FileIO.replace(self.file(.meshToken), with: Array((meshToken + "\n").utf8))
     }
+
+    func keyring() throws -> [UInt8]? { try FileIO.read(self.file(.keyring), limit: 64 << 10) }
+    func save(keyring: [UInt8]) throws { try FileIO.replace(self.file(.keyring), with: keyring) }
 
     /// Made on first use.
     func adminToken(random: () -> String) throws -> String {
@@ -113,8 +119,8 @@ struct DataFolder: Sendable {
 
     private func file(_ name: Name) -> String { self.path + "/" + name.rawValue }
 
-    private func text(_ name: Name, limit: Int) throws -> String? {
-        guard let bytes = try FileIO.read(self.file(name), limit: limit) else { return nil }
+    private static func text(_ path: String, limit: Int) throws -> String? {
+        guard let bytes = try FileIO.read(path, limit: limit) else { return nil }
         return String(decoding: bytes, as: UTF8.self).split(whereSeparator: \.isWhitespace).joined()
     }
 }

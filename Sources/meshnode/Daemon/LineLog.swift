@@ -1,6 +1,17 @@
 internal import FoundationEssentials
 internal import Glibc
 internal import Logging
+internal import Synchronization
+
+/// What is logged by every part that was not given a level of its own; a reload changes it.
+final class LogLevel: Sendable {
+    static let shared = LogLevel()
+
+    private let level = Mutex(Logger.Level.info)
+
+    var value: Logger.Level { self.level.withLock { $0 } }
+    func set(_ level: Logger.Level) { self.level.withLock { $0 = level } }
+}
 
 /// Writes one line per record to standard error, as text for people or as JSON for machines.
 ///
@@ -9,8 +20,19 @@ internal import Logging
 struct LineLog: LogHandler {
     let label: String
     let format: NodeConfiguration.LogFormat
-    var logLevel: Logger.Level
+    /// Of this logger alone.
+    private var ownLevel: Logger.Level?
     var metadata: Logger.Metadata = [:]
+
+    init(label: String, format: NodeConfiguration.LogFormat) {
+        self.label = label
+        self.format = format
+    }
+
+    var logLevel: Logger.Level {
+        get { self.ownLevel ?? LogLevel.shared.value }
+        set { self.ownLevel = newValue }
+    }
 
     subscript(metadataKey key: String) -> Logger.Metadata.Value? {
         get { self.metadata[key] }

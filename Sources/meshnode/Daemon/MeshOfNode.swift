@@ -6,7 +6,8 @@ struct MeshOfNode: Sendable {
     let plan: JoiningPlan
     let identity: NodeIdentity
     let boot: Boot
-    let token: JoinToken
+    let cluster: ClusterID
+    let keys: MeshKeys
 
     /// Decides, and writes what the node must still know after a crash.
     init(settling configuration: NodeConfiguration, in folder: DataFolder) throws {
@@ -23,17 +24,25 @@ struct MeshOfNode: Sendable {
             seedsGiven: !configuration.join.isEmpty,
             sameMesh: kept?.cluster == given?.cluster)
         self.identity = try folder.identity(mayCreate: kept == nil)
-        self.token = kept ?? given ?? MeshKeys.generate().token(cluster: .random())
+        self.cluster = kept?.cluster ?? given?.cluster ?? .random()
+        var keys = try kept == nil ? nil : folder.keys(of: self.cluster)
+        // A node that was away while its keys were rotated out is given a new token; an old one brings nothing back.
+        for token in [kept, given].compactMap(\.self) {
+            if keys == nil { keys = MeshKeys(token) } else { try keys?.merge(MeshKeys(token).table()) }
+        }
+        self.keys = keys ?? .generate()
         // Last the token: a folder that has it has all the rest.
         self.boot = Boot(epoch: try folder.raiseBootEpoch(mayBegin: kept == nil), nonce: randomUInt64())
         if self.plan == .create { try folder.remember(members: MembersFile.encode([])) }
-        if kept == nil { try folder.save(meshToken: self.token.text) }
+        if try kept != self.keys.token(cluster: self.cluster) || folder.keyring() == nil {
+            try folder.save(self.keys, of: self.cluster)
+        }
     }
 }
 
 extension JoinToken {
     /// Names where the token came from, never the token.
-    fileprivate init(checking text: String, from source: String) throws {
+    init(checking text: String, from source: String) throws {
         do { try self.init(text) } catch {
             throw MeshError(
                 .invalidArgument, "\(source): \(error)", hint: "print it again on a member with 'meshnode token'")

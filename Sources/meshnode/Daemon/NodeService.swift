@@ -12,6 +12,8 @@ struct NodeService: NodeControl {
         var boot: Boot
         var address: Endpoint
         var started: Instant
+        /// Where a reload looks for a new join token.
+        var tokenPlace: String
     }
 
     let facts: Facts
@@ -87,7 +89,7 @@ struct NodeService: NodeControl {
             + blocked.map {
                 "UDP to \($0.name) at \($0.endpoint) is blocked while its stream works; open UDP port "
                     + "\($0.endpoint.port) there and \(self.facts.address.port) here"
-            }
+            } + self.keyWarnings(of: members)
     }
 
     // MARK: messages and definitions

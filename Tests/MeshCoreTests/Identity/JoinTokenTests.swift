@@ -54,33 +54,3 @@ struct JoinTokenTests {
         }
     }
 }
-
-@Suite("the keyring's policy")
-struct KeyringTests {
-    private let one = KeyID(1)
-    private let two = KeyID(2)
-    private let three = KeyID(3)
-
-    @Test("a key is installed, used and removed, never the primary")
-    func rotation() throws {
-        var ring = Keyring(primary: self.one)
-        try ring.install(self.two)
-        #expect(ring.primary == self.one)
-        #expect(throws: KeyringError.unknown(self.three)) { try ring.use(self.three) }
-        try ring.use(self.two)
-        #expect(throws: KeyringError.primary(self.two)) { try ring.remove(self.two) }
-        try ring.remove(self.one)
-        #expect(ring.keys == [self.two])
-        #expect(throws: KeyringError.unknown(self.one)) { try ring.remove(self.one) }
-    }
-
-    @Test("installing twice is harmless, and there is an end")
-    func limits() throws {
-        var ring = Keyring(primary: self.one)
-        try ring.install(self.one)
-        #expect(ring.keys == [self.one])
-        for value in 2...UInt32(Keyring.keysMax) { try ring.install(KeyID(value)) }
-        #expect(throws: KeyringError.full) { try ring.install(KeyID(99)) }
-        try ring.install(self.two)
-    }
-}

@@ -130,16 +130,17 @@ struct DatagramSealerTests {
     @Test("a rotation step by step never refuses")
     func rotation() throws {
         var (old, new) = (self.mesh.keys, self.mesh.keys)
-        let key = try new.install(randomBytes(32))
+        let (key, node) = (MeshKey.generate(), NodeID(high: 1, low: 1))
+        try new.install(key, by: node)
         // Installed on one: it opens the old.
         #expect(try self.open(self.seal([1]), mesh: TestMesh(cluster: self.mesh.cluster, keys: new)) == [1])
         // Used on one, installed on the other.
         old = new
-        try new.use(key)
+        try new.use(key.id, by: node)
         let packet = self.seal([2], mesh: TestMesh(cluster: self.mesh.cluster, keys: new))
         #expect(try self.open(packet, mesh: TestMesh(cluster: self.mesh.cluster, keys: old)) == [2])
         // Removed: the old is refused.
-        try new.remove(self.mesh.keys.ring.primary)
+        try new.remove(self.mesh.keys.ring.primary, by: node)
         #expect(throws: DatagramRefusal.unknownKey) {
             try self.open(self.seal([3]), mesh: TestMesh(cluster: self.mesh.cluster, keys: new))
         }

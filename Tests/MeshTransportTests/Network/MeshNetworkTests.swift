@@ -197,25 +197,4 @@ struct MeshNetworkTests {
         }
         await self.stop(nodes)
     }
-
-    @Test("keys are rotated in three steps while the mesh goes on")
-    func rotation() async throws {
-        let nodes = try await self.form(2)
-        let key = randomBytes(32)
-        let old = nodes[0].network.keyring.primary
-        let id = try nodes[0].network.install(key: key)
-        try nodes[1].network.install(key: key)
-        for node in nodes { try node.network.use(key: id) }
-        #expect(throws: KeyringError.primary(id)) { try nodes[0].network.remove(key: id) }
-        for node in nodes { try node.network.remove(key: old) }
-        // The old token is worth nothing now, the new one is.
-        let outsider = try await TestNode.start(self.mesh)
-        await #expect(throws: TransportError.self) { try await outsider.network.join(seeds: [nodes[0].seed]) }
-        let token = nodes[0].network.token
-        let insider = try await TestNode.start(TestMesh(cluster: token.cluster, keys: MeshKeys(token)))
-        try await insider.network.join(seeds: [nodes[0].seed])
-        try await eventually("all know all") { nodes[1].network.placeable.count == 3 }
-        #expect(await self.state(of: nodes[0], at: nodes[1]) == .alive)
-        await self.stop(nodes + [outsider, insider])
-    }
 }

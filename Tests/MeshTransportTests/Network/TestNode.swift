@@ -25,13 +25,15 @@ final class TestNode: Sendable {
     static func start(
         _ mesh: TestMesh, name: String = "node", host: String = "127.0.0.1", port: UInt16 = 0,
         advertise: HostAndPort? = nil, identity: NodeIdentity = .generate(), epoch: UInt64 = 1,
-        admission: any Admission = OpenAdmission()
+        admission: any Admission = OpenAdmission(),
+        keepKeys: @escaping @Sendable (MeshKeys) throws -> Void = { _ in }
     ) async throws -> TestNode {
         var configuration = MeshNetwork.Configuration(
             identity: identity, boot: Boot(epoch: epoch, nonce: randomUInt64()), cluster: mesh.cluster,
             keys: mesh.keys, name: name, bind: HostAndPort(host: host, port: port), membership: .quick)
         configuration.version = "test"
         configuration.advertise = advertise
+        configuration.keepKeys = keepKeys
         let network = MeshNetwork(
             configuration, admission: admission, logger: Logger(label: name) { _ in SwiftLogNoOpLogHandler() })
         let frames = FrameLog()

@@ -28,7 +28,9 @@ struct StreamHandshakeTests {
     @Test("a key installed here but not primary opens the stream of one who uses it")
     func rotation() throws {
         var rotated = self.mesh
-        try rotated.keys.use(try rotated.keys.install(randomBytes(32)))
+        let (key, node) = (MeshKey.generate(), NodeID(high: 0, low: 1))
+        try rotated.keys.install(key, by: node)
+        try rotated.keys.use(key.id, by: node)
         var initiator = InitiatorHandshake(self.context())
         var responder = ResponderHandshake(self.context(mesh: rotated))
         let (third, _) = try initiator.second(responder.first(initiator.first()))

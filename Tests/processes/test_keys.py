@@ -1,0 +1,152 @@
+"""Keys are rotated while the mesh works, while members are away, and while they restart."""
+import json
+import signal
+import threading
+
+from support import MeshCase, wait_until
+
+
+class Load:
+    """Calls an echo at every node, one after the other per node, until it is stopped; keeps what went wrong."""
+
+    def __init__(self, nodes):
+        self.failures, self.calls, self.over = [], 0, threading.Event()
+        self.threads = [threading.Thread(target=self.run, args=(node,)) for node in nodes]
+        for thread in self.threads:
+            thread.start()
+
+    def run(self, node):
+        number = 0
+        while not self.over.is_set():
+            number += 1
+            try:
+                reply = node.request("POST", f"/v1/call/meshnode/echo/{number % 64}", json.dumps(number))
+                if (reply.status, reply.body) != (200, str(number).encode()):
+                    self.failures.append((node.name, reply.status, reply.body))
+            except Exception as error:  # a broken connection is a failed call as well
+                self.failures.append((node.name, repr(error)))
+            self.calls += 1
+
+    def stop(self):
+        self.over.set()
+        for thread in self.threads:
+            thread.join()
+
+
+class Keys(MeshCase):
+    def keys(self, node):
+        return json.loads(self.succeed(node.command("keys", "list", "--format", "json")).stdout)
+
+    def install(self, node):
+        return json.loads(self.succeed(node.command("keys", "install", "--format", "json")).stdout)["key"]
+
+    def of(self, view, name):
+        return next(member for member in view["members"] if member["name"] == name)
+
+    def three(self, *flags):
+        nodes = [self.mesh.create("alpha", *flags), self.mesh.join("beta", *flags), self.mesh.join("gamma", *flags)]
+        self.mesh.wait_members(3)
+        return nodes
+
+    def has_primary(self, node, key):
+        return lambda: self.keys(node)["keys"][0]["id"] == key and self.keys(node)["is_agreed"]
+
+    def test_a_rotation_under_load_fails_no_call(self):
+        alpha, beta, gamma = self.three()
+        old = self.keys(alpha)["keys"][0]["id"]
+        load = Load([alpha, beta, gamma])
+        try:
+            wait_until("calls are made", lambda: load.calls > 30, 20)
+            new = self.install(alpha)
+            self.assertEqual(self.install(beta), new, "an install that was begun is gone on with")
+            calls = load.calls
+            self.refuse(gamma.command("keys", "remove", old), 1, "primary", "use another")
+            used = self.succeed(beta.command("keys", "use", new))
+            for name in ("alpha", "beta", "gamma"):
+                self.assertIn(f"{name}: {new} in use", used.stdout)
+            self.succeed(gamma.command("keys", "remove", old))
+            wait_until("calls go on", lambda: load.calls > calls + 30, 20)
+        finally:
+            load.stop()
+        self.assertEqual(load.failures, [])
+        for node in (alpha, beta, gamma):
+            view = self.keys(node)
+            self.assertTrue(view["is_agreed"], view)
+            self.assertEqual([key["id"] for key in view["keys"]], [new])
+            self.assertEqual(node.status()["mesh"]["members"]["alive"], 3)
+            self.assertEqual((node.data / "keyring").stat().st_mode & 0o777, 0o600)
+        # The old token is void, and says so; the new one lets in.
+        refused = self.refused_start("--join", alpha.address, "--token-file", self.mesh.token_file)
+        self.refuse(refused, 1, "rotated out", "meshnode token")
+        tokens = {self.succeed(node.command("token")).stdout for node in (alpha, beta, gamma)}
+        self.assertEqual(len(tokens), 1)
+        self.mesh.token_file.write_text(tokens.pop())
+        self.mesh.join("delta")
+        self.mesh.wait_members(4)
+
+    def test_a_member_that_is_away_keeps_its_key_valid_and_catches_up(self):
+        alpha, beta, gamma = self.three("--profile", "local")
+        old = self.keys(alpha)["keys"][0]["id"]
+        gamma.process.send_signal(signal.SIGSTOP)
+        for node in (alpha, beta):
+            node.wait_until("gamma is dead", lambda node=node: node.state_of("gamma") == "dead", 30)
+        new = self.install(alpha)
+        used = self.succeed(alpha.command("keys", "use", new))
+        self.assertIn("gamma (dead)", used.stdout)
+        self.refuse(alpha.command("keys", "remove", old), 1, "gamma (away)", "--force")
+        gamma.process.send_signal(signal.SIGCONT)
+        self.mesh.wait_members(3, seconds=60)
+        alpha.wait_until("gamma has the new key", lambda: self.of(self.keys(alpha), "gamma")["primary"] == new, 30)
+        self.succeed(alpha.command("keys", "remove", old))
+        self.assertEqual([key["id"] for key in self.keys(gamma)["keys"]], [new])
+
+    def test_a_node_that_restarts_in_the_middle_goes_on_with_what_it_had(self):
+        alpha, beta, gamma = self.three()
+        old = self.keys(alpha)["keys"][0]["id"]
+        new = self.install(alpha)
+        beta.kill()
+        beta.start()
+        self.assertEqual({key["id"] for key in self.keys(beta)["keys"]}, {old, new})
+        self.mesh.wait_members(3)
+        gamma.kill()
+        alpha.wait_until("gamma is dead", lambda: alpha.state_of("gamma") == "dead", 15)
+        self.succeed(alpha.command("keys", "use", new))
+        # It was away for the use only: it has the new key, so the old one may go.
+        self.succeed(beta.command("keys", "remove", old))
+        gamma.start()
+        gamma.wait_until("gamma has followed", self.has_primary(gamma, new), 30)
+        self.assertEqual([key["id"] for key in self.keys(gamma)["keys"]], [new])
+        self.mesh.wait_members(3)
+
+    def test_a_member_that_was_shut_out_by_force_comes_back_with_a_new_token(self):
+        alpha, beta, gamma = self.three()
+        old = self.keys(alpha)["keys"][0]["id"]
+        gamma.kill()
+        alpha.wait_until("gamma is dead", lambda: alpha.state_of("gamma") == "dead", 15)
+        new = self.install(alpha)
+        self.succeed(alpha.command("keys", "use", new))
+        self.succeed(alpha.command("keys", "remove", old, "--force"))
+        gamma.start()
+        gamma.wait_until("it says why it is alone", lambda: "rotated out" in gamma.log.read_text(), 20)
+        gamma.wait_until("status says so", lambda: "SIGHUP" in " ".join(gamma.status()["node"]["warnings"]), 20)
+        token = self.succeed(alpha.command("token")).stdout
+        (gamma.data / "mesh.token").write_text(token)
+        gamma.process.send_signal(signal.SIGHUP)
+        gamma.wait_until("gamma has the new key", self.has_primary(gamma, new), 40)
+        self.mesh.wait_members(3, seconds=60)
+        self.assertEqual([key["id"] for key in self.keys(gamma)["keys"]], [new])
+
+    def test_mistakes_are_told(self):
+        alpha = self.mesh.create("alpha")
+        only = self.keys(alpha)["keys"][0]["id"]
+        self.refuse(alpha.command("keys", "use", "nothere"), 4, "no key", "keys list")
+        self.refuse(alpha.command("keys", "remove", only), 1, "primary")
+        self.refuse(alpha.command("keys", "install", "--timeout", "soon"), 2, "soon")
+        for number in range(7):
+            self.succeed(alpha.command("keys", "use", self.install(alpha)))
+        self.refuse(alpha.command("keys", "install"), 1, "8 keys", "remove one")
+        listed = self.succeed(alpha.command("keys", "list")).stdout
+        self.assertIn("primary", listed)
+        # Nothing that is printed or logged holds a key: the token has them all.
+        token = self.succeed(alpha.command("token")).stdout.strip()
+        self.assertNotIn(token[20:60], listed + alpha.log.read_text())
