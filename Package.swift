@@ -75,6 +75,8 @@ let package = Package(
         .systemLibrary(name: "CSodium", pkgConfig: "libsodium", providers: [.apt(["libsodium-dev"])]),
         .systemLibrary(name: "CLZ4", pkgConfig: "liblz4", providers: [.apt(["liblz4-dev"])]),
         .systemLibrary(name: "CRocksDB", pkgConfig: "rocksdb", providers: [.apt(["librocksdb-dev"])]),
+        // Types of NVIDIA's management library, which is opened at run time.
+        .systemLibrary(name: "CNVML"),
         // Sends batches of datagrams: sendmmsg.
         .target(name: "CDatagrams"),
         // Counts allocations, for meshbench.
@@ -92,7 +94,7 @@ let package = Package(
             "meshnode",
             [
                 "MeshCore", "MeshTransport", "MeshStorage", "MeshRuntime", "MeshWorkers", "MeshGateway",
-                arguments, signals, yams, httpClient, logging, metrics,
+                "CNVML", arguments, signals, yams, httpClient, logging, metrics,
             ] + nio),
         program("meshsim", ["MeshCore", "MeshSimulation", arguments]),
         program("meshbench", ["MeshCore", "MeshTransport", "CSodium", "CMallocCounter", arguments]),

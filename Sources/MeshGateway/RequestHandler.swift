@@ -21,6 +21,8 @@ struct RequestHandler: Sendable {
         case .status: return .json(await self.control.status())
         case .members: return .json(Members(members: await self.control.status().members))
         case .why(let node): return .json(try await self.control.why(node))
+        case .capabilities:
+            return .json(Nodes(nodes: try await self.control.capabilities(of: request.query["node"].map(String.init))))
         case .actors: return .json(try await self.control.actors(prefix: request.prefix()))
         case .send(let path): return try await self.send(request, to: path)
         case .call(let path): return try await self.call(request, to: path)
@@ -115,6 +117,8 @@ struct RequestHandler: Sendable {
 }
 
 private struct Members: Encodable { var members: [MemberView] }
+
+private struct Nodes: Encodable { var nodes: [CapabilitiesView] }
 
 private struct Definitions: Encodable { var definitions: [DefinitionView] }
 

@@ -8,6 +8,7 @@ enum Route: Hashable, Sendable {
     case health, ready, metrics
     case status, members
     case why(String)
+    case capabilities
     case actors
     case send(String)
     case call(String)
@@ -48,6 +49,7 @@ enum Route: Hashable, Sendable {
         case "/metrics": return [(.get, .metrics)]
         case "/v1/status": return [(.get, .status)]
         case "/v1/members": return [(.get, .members)]
+        case "/v1/capabilities": return [(.get, .capabilities)]
         case "/v1/actors": return [(.get, .actors)]
         case "/v1/definitions": return [(.get, .definitions), (.post, .apply)]
         case "/v1/events": return [(.get, .events), (.post, .raise)]
@@ -83,6 +85,7 @@ enum Route: Hashable, Sendable {
         case .status: "status"
         case .members: "members"
         case .why: "why"
+        case .capabilities: "capabilities"
         case .actors: "actors"
         case .send: "send"
         case .call: "call"
@@ -110,6 +113,7 @@ enum Route: Hashable, Sendable {
     var parameters: [String] {
         switch self {
         case .actors: ["prefix"]
+        case .capabilities: ["node"]
         case .events: ["kinds"]
         case .useKey, .removeKey: ["force"]
         default: []

@@ -7,6 +7,8 @@ package protocol NodeControl: Sendable {
     func phase() -> NodePhase
     /// Members by name, id or unique prefix of the id.
     func why(_ node: String) async throws -> WhyView
+    /// What every member can do, or this one alone.
+    func capabilities(of node: String?) async throws -> [CapabilitiesView]
     /// Actors with a mailbox or an activation, on every member that answers within two seconds.
     func actors(prefix: String) async throws -> ActorsView
 

@@ -102,6 +102,8 @@ package struct MemberView: Codable, Sendable {
     package var version: String
     package var tags: [String: String]
     package var capabilities: [String: String]
+    /// What of them is hardware, as numbers; nil if nothing is.
+    package var hardware: HardwareView?
     /// As the member last told; nil if it has not yet.
     package var actors: Int?
     package var mailbox_depth: Int?
@@ -109,7 +111,7 @@ package struct MemberView: Codable, Sendable {
     package init(
         id: String, name: String, address: String, state: String, since_s: Double, incarnation: UInt32,
         boot_epoch: UInt64, rtt_ms: Double?, path: String? = nil, zone: String, version: String, tags: [String: String],
-        capabilities: [String: String], actors: Int?, mailbox_depth: Int?
+        capabilities: [String: String], hardware: HardwareView? = nil, actors: Int?, mailbox_depth: Int?
     ) {
         self.id = id
         self.name = name
@@ -124,6 +126,7 @@ package struct MemberView: Codable, Sendable {
         self.version = version
         self.tags = tags
         self.capabilities = capabilities
+        self.hardware = hardware
         self.actors = actors
         self.mailbox_depth = mailbox_depth
     }

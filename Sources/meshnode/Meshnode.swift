@@ -9,10 +9,12 @@ struct Meshnode: AsyncParsableCommand {
         abstract: "A mesh of machines that runs durable actors.",
         version: version,
         subcommands: [
-            StartCommand.self, StatusCommand.self, MembersCommand.self, LeaveCommand.self, KeysCommand.self,
+            StartCommand.self, StatusCommand.self, MembersCommand.self, CapabilitiesCommand.self, LeaveCommand.self,
+            KeysCommand.self,
             TokenCommand.self,
             ApplyCommand.self, GetCommand.self, DeleteCommand.self, SendCommand.self, CallCommand.self,
             ActorsCommand.self, EventCommand.self, ConfigCommand.self, VersionCommand.self, CompletionsCommand.self,
+            ReadGPUsCommand.self,
         ])
 
     static let version = "0.1.0"

@@ -44,6 +44,14 @@ final class ScriptedNode: NodeControl {
         return WhyView(member: member, changes: [])
     }
 
+    func capabilities(of node: String?) async throws -> [CapabilitiesView] {
+        try self.check()
+        return self.state.withLock { $0.status.members }.filter { node == nil || $0.name == node }.map {
+            CapabilitiesView(
+                id: $0.id, name: $0.name, state: $0.state, capabilities: $0.capabilities, hardware: $0.hardware)
+        }
+    }
+
     func actors(prefix: String) async throws -> ActorsView {
         try self.check()
         self.state.withLock { $0.prefix = prefix }

@@ -8,6 +8,7 @@ struct StatusCommand: FolderCommand {
     @OptionGroup var client: ClientOptions
     @OptionGroup var folder: FolderOptions
     @Flag(help: "Show it again every second until interrupted.") var watch = false
+    @Flag(help: "Show each member's processors, memory and GPUs too.") var wide = false
     @Option(help: ArgumentHelp("Tell the story of one member instead.", valueName: "NODE")) var why: String?
     @Flag(help: "Only ask whether the node is in its mesh and serves: exit status 0 if so. For health checks.")
     var ready = false
@@ -38,7 +39,7 @@ struct StatusCommand: FolderCommand {
             let (view, bytes) = try await node.decoded(StatusView.self, "/v1/status")
             if self.isJSON { return self.printAnswer(bytes) }
             self.clear()
-            printLine(StatusText.status(view, width: Terminal.width, color: Terminal.hasColor))
+            printLine(StatusText.status(view, isWide: self.wide, width: Terminal.width, color: Terminal.hasColor))
         } catch let failure as CommandFailure where self.watch && failure.status == .unreachable {
             // A watcher outlives the restart of its node.
             self.clear()
@@ -63,13 +64,17 @@ struct MembersCommand: FolderCommand {
     @OptionGroup var client: ClientOptions
     @OptionGroup var folder: FolderOptions
 
+    @Flag(help: "Show each member's processors, memory and GPUs too.") var wide = false
+
     private struct Members: Decodable { var members: [MemberView] }
 
     func run() async throws {
         try await self.withNode { node in
             let (view, bytes) = try await node.decoded(Members.self, "/v1/members")
             if self.isJSON { return self.printAnswer(bytes) }
-            printLine(StatusText.members(view.members, width: Terminal.width, color: Terminal.hasColor))
+            printLine(
+                StatusText.members(
+                    view.members, isWide: self.wide, width: Terminal.width, color: Terminal.hasColor))
         }
     }
 }

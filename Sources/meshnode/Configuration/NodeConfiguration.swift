@@ -34,6 +34,8 @@ package struct NodeConfiguration: Sendable {
     /// Sorted by key, keys unique; so are the capabilities.
     package var tags: [Label] = []
     package var capabilities: [Label] = []
+    /// Which driver's library tells about GPUs.
+    package var nvml = NVMLSetting.automatic
     package var logFormat = LogFormat.text
     package var logLevel = Logger.Level.info
     /// Seeds; empty to create a mesh or to resume one.

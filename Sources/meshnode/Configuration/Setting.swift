@@ -67,6 +67,13 @@ package struct Setting: Sendable {
         } show: {
             shown($0.capabilities)
         },
+        .one(
+            "nvml", "auto|none|PATH", "NVIDIA's management library, for GPUs. Default auto: that of the loaded driver."
+        ) {
+            $0.nvml = try NVMLSetting(parsing: $1)
+        } show: {
+            $0.nvml.description
+        },
         .one("log-format", "text|json", "Default text.") {
             $0.logFormat = try choice($1)
         } show: {

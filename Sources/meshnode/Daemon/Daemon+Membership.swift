@@ -9,7 +9,7 @@ extension Daemon {
     /// How long a restarted node waits for somebody it remembers before it serves on its own.
     private static let rejoinGrace = Duration.seconds(5)
     /// Changes that come together are written, or told, together.
-    private static let coalescing = Duration.seconds(1)
+    static let coalescing = Duration.seconds(1)
 
     /// Without an answer a joining node tries for ever and a resuming one serves alone. `onReady` is called once, when
     /// messages are taken; then the seeds are kept in touch with as long as the node runs.
@@ -114,22 +114,6 @@ extension Daemon {
             self.logger.warning("cannot remember the members", metadata: ["error": "\(error)"])
         }
         return members.count
-    }
-
-    /// Tells the mesh what this node can do and how much it has to do, when that changed.
-    func keepAdvertising() async -> Occasion {
-        while !Task.isCancelled {
-            let load = self.runtime.load
-            let own = [
-                Label(AdvertisedField.actors, "\(load.actors)"), Label(AdvertisedField.mailboxDepth, "\(load.depth)"),
-                Label(KeySummary.field, KeySummary(self.network.keyring).text),
-            ]
-            do { try self.network.advertise(self.configuration.capabilities + own) } catch {
-                self.state.warn("capabilities are not advertised: \(error.message)")
-            }
-            try? await Task.sleep(for: Self.coalescing)
-        }
-        return .done
     }
 }
 

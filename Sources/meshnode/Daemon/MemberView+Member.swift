@@ -42,6 +42,7 @@ extension MemberView {
     init(_ member: Member, at now: Instant) {
         let described = member.description
         let fields = Dictionary(member.capabilities.map { ($0.key, $0.value) }, uniquingKeysWith: { $1 })
+        let capabilities = fields.filter { !$0.key.hasPrefix(AdvertisedField.prefix) }
         self.init(
             id: described.id.description, name: described.name, address: described.endpoint.description,
             state: member.state.name, since_s: max(0, (now - member.since).inSeconds).rounded(toPlaces: 3),
@@ -50,9 +51,17 @@ extension MemberView {
             path: member.isStreamOnly ? "stream" : "udp", zone: described.zone,
             version: described.version,
             tags: Dictionary(described.tags.map { ($0.key, $0.value) }, uniquingKeysWith: { $1 }),
-            capabilities: fields.filter { !$0.key.hasPrefix(AdvertisedField.prefix) },
+            capabilities: capabilities, hardware: HardwareView(capabilities),
             actors: fields[AdvertisedField.actors].flatMap { Int($0) },
             mailbox_depth: fields[AdvertisedField.mailboxDepth].flatMap { Int($0) })
+    }
+}
+
+extension CapabilitiesView {
+    init(_ member: MemberView) {
+        self.init(
+            id: member.id, name: member.name, state: member.state, capabilities: member.capabilities,
+            hardware: member.hardware)
     }
 }
 

@@ -35,10 +35,7 @@ struct NodeService: NodeControl {
         var counts = MeshView.Counts()
         for member in members { counts.add(member.state) }
         let isDegraded = counts.suspect + counts.dead > 0
-        let views = members.map { MemberView($0, at: now) }.sorted {
-            ($0.id != self.facts.id.description ? 1 : 0, $0.name, $0.id)
-                < ($1.id != self.facts.id.description ? 1 : 0, $1.name, $1.id)
-        }
+        let views = self.views(of: members, at: now)
         return StatusView(
             mesh: MeshView(
                 id: self.facts.cluster.description, name: "mesh-" + self.facts.cluster.description.prefix(8),
@@ -50,6 +47,19 @@ struct NodeService: NodeControl {
                 local_health: Int(await self.network.localHealth()), actors: load.actors, mailbox_depth: load.depth,
                 refused: self.network.refused, warnings: self.warnings(of: members)),
             members: views)
+    }
+
+    /// This node first, then by name and id.
+    private func views(of members: [Member], at now: Instant) -> [MemberView] {
+        members.map { MemberView($0, at: now) }.sorted {
+            ($0.id != self.facts.id.description ? 1 : 0, $0.name, $0.id)
+                < ($1.id != self.facts.id.description ? 1 : 0, $1.name, $1.id)
+        }
+    }
+
+    func capabilities(of node: String?) async throws -> [CapabilitiesView] {
+        if let node { return [CapabilitiesView(MemberView(try await self.member(node), at: .now()))] }
+        return self.views(of: await self.network.members(), at: .now()).map(CapabilitiesView.init)
     }
 
     func why(_ node: String) async throws -> WhyView {

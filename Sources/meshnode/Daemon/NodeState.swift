@@ -16,6 +16,8 @@ final class NodeState: Sendable {
         var http: String?
         var isAskedToLeave = false
         var warnings: [String] = []
+        /// What of the machine cannot be read at present, and why.
+        var hardwareFailures: [String: String] = [:]
         /// Members of the last boot that this one has not met.
         var unmet: [MemberDescription] = []
         var subscribers: [UInt64: AsyncStream<NodeEvent>.Continuation] = [:]
@@ -34,7 +36,14 @@ final class NodeState: Sendable {
 
     var phase: NodePhase { self.contents.withLock { $0.phase } }
     var http: String? { self.contents.withLock { $0.http } }
-    var warnings: [String] { self.contents.withLock { $0.warnings } }
+    var warnings: [String] {
+        self.contents.withLock { contents in
+            contents.warnings
+                + contents.hardwareFailures.sorted { $0.key < $1.key }.map {
+                    "the capability \($0.key) is not advertised: \($0.value)"
+                }
+        }
+    }
 
     /// Leaving is final: a join that succeeds late does not bring the node back.
     func enter(_ phase: NodePhase) {
@@ -46,6 +55,9 @@ final class NodeState: Sendable {
     func warn(_ warning: String) {
         self.contents.withLock { if !$0.warnings.contains(warning) { $0.warnings.append(warning) } }
     }
+
+    /// In the place of what failed before.
+    func hardwareFails(_ failures: [String: String]) { self.contents.withLock { $0.hardwareFailures = failures } }
 
     /// True the first time.
     @discardableResult

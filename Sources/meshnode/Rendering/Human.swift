@@ -18,6 +18,20 @@ package enum Human {
         return fixed(value, places: value < 1 ? 2 : value < 100 ? 1 : 0) + "ms"
     }
 
+    /// Three digits and a binary unit: `512MiB`, `15.6GiB`, `1.08TiB`.
+    package static func bytes(_ value: Int?) -> String {
+        guard let value, value >= 0 else { return "-" }
+        let (number, unit) = scaled(value)
+        return number + unit
+    }
+
+    /// `3.20/15.6GiB`: what is free of the whole, both in the unit of the whole.
+    package static func bytes(_ part: Int?, of whole: Int?) -> String {
+        guard let part, let whole, 0...whole ~= part else { return self.bytes(whole ?? part) }
+        let (number, unit) = scaled(whole)
+        return scaled(part, as: whole).number + "/" + number + unit
+    }
+
     package static func count(_ value: Int?) -> String { value.map { String($0) } ?? "-" }
 
     /// `a=1,b=2`, sorted, so that equal labels look equal.
@@ -27,6 +41,16 @@ package enum Human {
     }
 
     package static func text(_ text: String) -> String { text.isEmpty ? "-" : text }
+}
+
+/// Three digits in the unit that suits `other`, or the number itself.
+private func scaled(_ value: Int, as other: Int? = nil) -> (number: String, unit: String) {
+    let exponent = min((0...4).last { (other ?? value) >> (10 * $0 + 20) > 0 } ?? 0, 4)
+    let number = Double(value) / Double(1 << (10 * exponent + 20))
+    return (
+        fixed(number, places: number < 9.995 ? 2 : number < 99.95 ? 1 : 0),
+        ["MiB", "GiB", "TiB", "PiB", "EiB"][exponent]
+    )
 }
 
 private func fixed(_ value: Double, places: Int) -> String {

@@ -3,7 +3,7 @@ package import MeshRuntime
 /// What `status`, `members` and `status --why` print for people.
 package enum StatusText {
     /// The mesh in one line, this node in another, its warnings, then the members.
-    package static func status(_ status: StatusView, width: Int?, color: Bool) -> String {
+    package static func status(_ status: StatusView, isWide: Bool = false, width: Int?, color: Bool) -> String {
         let (mesh, node) = (status.mesh, status.node)
         let counts = mesh.members
         let health = Style(state: mesh.health).applied(to: printable(mesh.health), color: color)
@@ -22,23 +22,41 @@ package enum StatusText {
             lines.append(Style.warning.applied(to: text, color: color))
         }
         lines += node.warnings.map { Style.warning.applied(to: "warning: " + printable($0), color: color) }
-        return lines.joined(separator: "\n") + "\n\n" + self.members(status.members, width: width, color: color)
+        return lines.joined(separator: "\n") + "\n\n"
+            + self.members(status.members, isWide: isWide, width: width, color: color)
     }
 
-    package static func members(_ members: [MemberView], width: Int?, color: Bool) -> String {
-        var table = Table([
-            .flexible("NAME", min: 8), .left("ID"), .flexible("ADDRESS", min: 15), .left("STATE"), .right("SINCE"),
-            .right("INC"), .right("RTT"), .flexible("ZONE", min: 4), .flexible("VERSION", min: 5), .right("ACTORS"),
-            .right("DEPTH"), .flexible("CAPABILITIES", min: 8),
-        ])
+    /// `isWide` adds what hardware the members have, and leaves out less needful columns where there is no room.
+    package static func members(
+        _ members: [MemberView], isWide: Bool = false, width: Int?, color: Bool
+    ) -> String {
+        let hardware: [Table.Column] = [
+            .right("CORES"), .right("MEMORY"), .flexible("GPUS", min: 8), .right("GPU MEMORY").dispensable(1),
+        ]
+        func optional(_ column: Table.Column, _ rank: Int) -> Table.Column {
+            isWide ? column.dispensable(rank) : column
+        }
+        var table = Table(
+            [
+                .flexible("NAME", min: 8), optional(.left("ID"), 2), .flexible("ADDRESS", min: 15), .left("STATE"),
+                .right("SINCE"), optional(.right("INC"), 7), optional(.right("RTT"), 3), .flexible("ZONE", min: 4),
+                optional(.flexible("VERSION", min: 5), 6), optional(.right("ACTORS"), 4),
+                optional(.right("DEPTH"), 5),
+            ] + (isWide ? hardware : []) + [.flexible("CAPABILITIES", min: 8)])
         for member in members {
+            let told = member.hardware ?? HardwareView()
+            let ofHardware = [
+                CapabilitiesText.cores(told), CapabilitiesText.memory(told), CapabilitiesText.gpus(told),
+                CapabilitiesText.gpuMemory(told),
+            ]
             table.add(
                 [
                     Human.text(member.name), String(member.id.prefix(8)), member.address, self.state(of: member),
                     Human.duration(seconds: member.since_s), String(member.incarnation),
                     Human.milliseconds(member.rtt_ms), Human.text(member.zone), Human.text(member.version),
-                    Human.count(member.actors), Human.count(member.mailbox_depth), Human.labels(member.capabilities),
-                ], styles: [3: member.path == "stream" ? .warning : Style(state: member.state)])
+                    Human.count(member.actors), Human.count(member.mailbox_depth),
+                ] + (isWide ? ofHardware : []) + [Human.labels(CapabilitiesText.said(member.capabilities))],
+                styles: [3: member.path == "stream" ? .warning : Style(state: member.state)])
         }
         return table.text(width: width, color: color)
     }

@@ -5,11 +5,19 @@ package struct Table: Sendable {
         var isRight: Bool
         /// How far it may shrink; nil keeps it whole.
         var minimum: Int?
+        /// Left out where even the shrunken columns do not fit, the highest first; nil stays.
+        var rank: Int?
 
         package static func left(_ title: String) -> Column { Column(title: title, isRight: false, minimum: nil) }
         package static func right(_ title: String) -> Column { Column(title: title, isRight: true, minimum: nil) }
         package static func flexible(_ title: String, min: Int) -> Column {
             Column(title: title, isRight: false, minimum: min)
+        }
+
+        package func dispensable(_ rank: Int) -> Column {
+            var column = self
+            column.rank = rank
+            return column
         }
     }
 
@@ -30,34 +38,46 @@ package struct Table: Sendable {
 
     /// Without a newline at the end. `width` nil: as wide as it needs.
     package func text(width: Int?, color: Bool = false) -> String {
-        let widths = self.widths(width)
-        var lines = [self.line(self.columns.map(\.title), widths, [:], color: color)]
+        let (kept, widths) = self.layout(width)
+        var lines = [self.line(self.columns.map(\.title), kept, widths, [:], color: color)]
         for (row, styles) in zip(self.rows, self.styles) {
-            lines.append(self.line(row, widths, styles, color: color))
+            lines.append(self.line(row, kept, widths, styles, color: color))
         }
         return lines.joined(separator: "\n")
     }
 
-    /// Natural widths, then the widest of those that may shrink loses one at a time until all fit.
-    private func widths(_ limit: Int?) -> [Int] {
+    /// Which columns, and how wide: natural widths; then columns go that may, while the rest could not shrink enough;
+    /// then the widest of those that may shrink loses one at a time until all fit.
+    private func layout(_ limit: Int?) -> (kept: [Int], widths: [Int]) {
+        var kept = Array(self.columns.indices)
         var widths = self.columns.indices.map { index in
             self.rows.reduce(self.columns[index].title.count) { max($0, $1[index].count) }
         }
-        guard let limit else { return widths }
-        let gaps = Self.gap * (self.columns.count - 1)
-        while widths.reduce(gaps, +) > limit {
-            let candidates = self.columns.indices.filter { widths[$0] > self.columns[$0].minimum ?? .max }
+        guard let limit else { return (kept, widths) }
+        let width = { (widths: [Int]) in kept.map { widths[$0] }.reduce(Self.gap * (kept.count - 1), +) }
+        let least = self.columns.indices.map { min(widths[$0], self.columns[$0].minimum ?? .max) }
+        while width(least) > limit,
+            let next = kept.filter({ self.columns[$0].rank != nil }).max(by: {
+                self.columns[$0].rank ?? 0 < self.columns[$1].rank ?? 0
+            })
+        {
+            kept.removeAll { $0 == next }
+        }
+        while width(widths) > limit {
+            let candidates = kept.filter { widths[$0] > self.columns[$0].minimum ?? .max }
             guard let widest = candidates.max(by: { widths[$0] < widths[$1] }) else { break }
             widths[widest] -= 1
         }
-        return widths
+        return (kept, widths)
     }
 
-    private func line(_ cells: [String], _ widths: [Int], _ styles: [Int: Style], color: Bool) -> String {
+    private func line(
+        _ cells: [String], _ kept: [Int], _ widths: [Int], _ styles: [Int: Style], color: Bool
+    ) -> String {
         var line = ""
-        for (index, cell) in cells.enumerated() {
-            if index > 0 { line += String(repeating: " ", count: Self.gap) }
-            let text = shortened(cell, to: widths[index])
+        for index in kept {
+            if index != kept.first { line += String(repeating: " ", count: Self.gap) }
+            let text = shortened(cells[index], to: widths[index])
             let styled = (styles[index] ?? .plain).applied(to: text, color: color)
             let padding = String(repeating: " ", count: widths[index] - text.count)
             line += self.columns[index].isRight ? padding + styled : styled + padding

@@ -51,6 +51,30 @@ struct RenderingTests {
         }
     }
 
+    @Test("wide adds hardware and still fits: what is needed least gives way", arguments: [120, 160, 400])
+    func wide(width: Int) throws {
+        let members = (0..<20).map { index in
+            var member = Self.member(index)
+            member.hardware = HardwareView([
+                "cpu.cores": "\(16 * (index + 1))", "memory.total": "257814MiB", "memory.available": "100000MiB",
+                "gpu.0.model": "NVIDIA H200", "gpu.0.memory.total": "143771MiB", "gpu.0.memory.free": "102400MiB",
+                "gpu.1.model": "NVIDIA H200", "gpu.1.memory.total": "143771MiB", "gpu.1.memory.free": "0MiB",
+            ])
+            return member
+        }
+        let lines = StatusText.members(members, isWide: true, width: width, color: false).split(separator: "\n")
+        #expect(lines.count == 21)
+        #expect(lines.allSatisfy { $0.count <= width }, "\(lines.map(\.count).max() ?? 0)")
+        for title in ["NAME", "ADDRESS", "STATE", "SINCE", "ZONE", "CORES", "MEMORY", "GPUS", "CAPAB"] {
+            #expect(lines[0].contains(title), "\(lines[0])")
+        }
+        #expect(lines[1].contains("97.7/252GiB"))
+        #expect(lines[0].contains("VERSION") == (width > 120))
+        if width == 400 {
+            #expect(lines[20].contains("    320  97.7/252GiB  2 NVIDIA H200  100/281GiB  gpu.memory.free=24GiB,model"))
+        }
+    }
+
     @Test("without a width nothing is cut")
     func unlimited() {
         let text = StatusText.members([Self.member(1)], width: nil, color: false)
@@ -115,6 +139,33 @@ struct RenderingTests {
             (-1, "-"), (.nan, "-"),
         ] as [(Double?, String)])
     func milliseconds(value: Double?, text: String) { #expect(Human.milliseconds(value) == text) }
+
+    @Test(
+        "bytes have three digits",
+        arguments: [
+            (0, "0.00MiB"), (1 << 20, "1.00MiB"), (512 << 20, "512MiB"), (1023 << 20, "1023MiB"), (1 << 30, "1.00GiB"),
+            (150_754_820_096, "140GiB"), (3 << 40, "3.00TiB"), (.max, "8.00EiB"), (-1, "-"), (nil, "-"),
+        ] as [(Int?, String)])
+    func bytes(value: Int?, text: String) { #expect(Human.bytes(value) == text) }
+
+    @Test("a part is shown in the unit of its whole")
+    func parts() {
+        #expect(Human.bytes(512 << 20, of: 16 << 30) == "0.50/16.0GiB")
+        #expect(Human.bytes(nil, of: 16 << 30) == "16.0GiB")
+        #expect(Human.bytes(2, of: 1) == "0.00MiB")
+        #expect(Human.bytes(nil, of: nil) == "-")
+    }
+
+    @Test("columns that may go, go when the rest cannot shrink enough, the highest rank first")
+    func dispensable() {
+        var table = Table([.flexible("A", min: 4), .right("NNNN").dispensable(1), .right("MMMM").dispensable(2)])
+        table.add(["aaaaaaaa", "1", "2"])
+        #expect(table.text(width: 20).hasPrefix("A         NNNN  MMMM"))
+        #expect(table.text(width: 17).hasPrefix("A      NNNN  MMMM"))
+        #expect(table.text(width: 15).hasPrefix("A         NNNN\n"))
+        #expect(table.text(width: 9).hasPrefix("A\n"))
+        #expect(table.text(width: 1) == "A\naaa…")
+    }
 
     @Test("a table shrinks its widest flexible column, down to its minimum and no further")
     func shrink() {

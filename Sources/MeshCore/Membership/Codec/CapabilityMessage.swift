@@ -2,7 +2,8 @@
 package struct CapabilityField: Hashable, Sendable {
     package static let keyBytesMax = 64
     package static let valueBytesMax = 255
-    package static let fieldsMax = 64
+    /// Eight GPUs in seven instances each have 227.
+    package static let fieldsMax = 256
     /// A message before the field itself.
     static let messageBytesBefore = 1 + 16 + 8
 
