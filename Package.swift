@@ -1,17 +1,23 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
+/// Set by scripts/fuzz for a build of its own: our modules then tell libFuzzer which branches they take, and there is one
+/// program more, `meshfuzz`.
+let isFuzzed = Context.environment["MESHNODE_FUZZ"] == "1"
+let instrumentation: [SwiftSetting] = isFuzzed ? [.unsafeFlags(["-sanitize=fuzzer", "-enable-testing"])] : []
+
 /// Every target of ours is held to the same rules; packages we depend on are not.
-let settings: [SwiftSetting] = [
-    .swiftLanguageMode(.v6),
-    .treatAllWarnings(as: .error),
-    .strictMemorySafety(),
-    .enableUpcomingFeature("ExistentialAny"),
-    .enableUpcomingFeature("InternalImportsByDefault"),
-    .enableUpcomingFeature("MemberImportVisibility"),
-    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
-    .enableExperimentalFeature("Lifetimes"),
-]
+let settings: [SwiftSetting] =
+    instrumentation + [
+        .swiftLanguageMode(.v6),
+        .treatAllWarnings(as: .error),
+        .strictMemorySafety(),
+        .enableUpcomingFeature("ExistentialAny"),
+        .enableUpcomingFeature("InternalImportsByDefault"),
+        .enableUpcomingFeature("MemberImportVisibility"),
+        .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+        .enableExperimentalFeature("Lifetimes"),
+    ]
 
 let collections: [Target.Dependency] = [
     .product(name: "DequeModule", package: "swift-collections"),
@@ -48,6 +54,15 @@ func program(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
     .testTarget(name: name + "Tests", dependencies: dependencies, swiftSettings: settings)
 }
+
+/// Links libFuzzer's runtime, and compiles what it needs of the daemon's own folders: a program cannot be imported.
+let fuzzers: [Target] = [
+    .executableTarget(
+        name: "meshfuzz",
+        dependencies: ["MeshCore", "MeshTransport", "MeshRuntime", "MeshGateway", yams, logging] + http + nio,
+        path: "Tests/fuzz", exclude: ["corpus"], swiftSettings: settings + [.enableExperimentalFeature("Extern")],
+        linkerSettings: [.unsafeFlags(["-sanitize=fuzzer"])])
+]
 
 let package = Package(
     name: "meshnode",
@@ -107,5 +122,5 @@ let package = Package(
         tests("MeshGateway", ["MeshGateway", "MeshRuntime", "MeshCore", logging, metrics, httpClient] + http + nio),
         tests("MeshSimulation", ["MeshSimulation", "MeshCore"]),
         tests("meshnode", ["meshnode", "MeshCore", "MeshRuntime", arguments, logging, subprocess]),
-    ]
+    ] + (isFuzzed ? fuzzers : [])
 )

@@ -22,14 +22,19 @@ package struct PathPattern: Hashable, Sendable, CustomStringConvertible {
     }
 
     package init(_ text: some StringProtocol) throws(ActorPathError) {
-        guard text.hasPrefix("/") else { throw ActorPathError(reason: "a pattern begins with /", position: 0) }
+        guard text.utf8.first == UInt8(ascii: "/") else {
+            throw ActorPathError(reason: "a pattern begins with /", position: 0)
+        }
         var segments: [Segment] = []
         var names: Set<String> = []
         var position = 1
-        for part in text.dropFirst().split(separator: "/", omittingEmptySubsequences: false) {
-            defer { position += part.utf8.count + 1 }
-            if part.hasPrefix("{"), part.hasSuffix("}") {
-                let name = String(part.dropFirst().dropLast())
+        // By bytes: as characters, a slash and a combining mark behind it are no slash.
+        for bytes in Array(text.utf8.dropFirst()).split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
+        {
+            defer { position += bytes.count + 1 }
+            let part = String(decoding: bytes, as: UTF8.self)
+            if bytes.first == UInt8(ascii: "{"), bytes.last == UInt8(ascii: "}"), bytes.count > 1 {
+                let name = String(decoding: bytes.dropFirst().dropLast(), as: UTF8.self)
                 guard !name.isEmpty, name.utf8.count <= 64,
                     name.allSatisfy({ $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "_") })
                 else {
@@ -40,7 +45,7 @@ package struct PathPattern: Hashable, Sendable, CustomStringConvertible {
                 }
                 segments.append(.placeholder(name))
             } else {
-                guard !part.contains("{"), !part.contains("}") else {
+                guard !bytes.contains(UInt8(ascii: "{")), !bytes.contains(UInt8(ascii: "}")) else {
                     throw ActorPathError(reason: "a placeholder fills a whole segment", position: position)
                 }
                 let canonical: ActorPath

@@ -111,12 +111,17 @@ extension MembershipSimulation {
 
     private mutating func perform(_ effects: borrowing Membership.Effects, of host: Int) {
         var hasDeparted = false
+        let (mutation, speaker) = (self.scenario.mutation, self.hosts[host].process?.membership.local.id)
+        let said = { (bytes: ArraySlice<UInt8>) in
+            guard let mutation, let speaker else { return bytes }
+            return mutation.spoil(bytes, saidBy: speaker)
+        }
         for index in effects.list.indices {
             switch effects.list[index] {
             case .datagram(let endpoint, let range):
-                self.sendDatagram(effects.bytes[range], from: host, to: endpoint)
+                self.sendDatagram(said(effects.bytes[range]), from: host, to: endpoint)
             case .stream(let peer, let endpoint, let range):
-                self.sendFrame(effects.bytes[range], from: host, to: peer, at: endpoint)
+                self.sendFrame(said(effects.bytes[range]), from: host, to: peer, at: endpoint)
             case .neighbours(let peers):
                 self.hosts[host].process?.neighbours = peers
                 self.dialNeighbours(of: host)

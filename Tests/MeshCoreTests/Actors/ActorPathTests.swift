@@ -60,6 +60,14 @@ struct PathPatternTests {
         #expect(pattern.description == "/text/wordcount/{key}")
     }
 
+    @Test("a slash divides segments whatever combines with it, and a brace is one")
+    func combiningMarks() throws {
+        let pattern = try PathPattern("/a/\u{35C}b")
+        #expect(pattern.segments == [.literal("a"), .literal("%CD%9Cb")])
+        #expect(pattern.matches(try ActorPath("/a/\u{35C}b")))
+        #expect(throws: ActorPathError.self) { try PathPattern("/{\u{35C}}") }
+    }
+
     @Test(
         "what is no pattern is refused",
         arguments: [

@@ -38,6 +38,12 @@ struct MutationTests {
         #expect(found?.check == "detection within its bound" || found?.check == "agreement")
     }
 
+    @Test("nodes that cannot refute what is said of them")
+    func lostRefutations() {
+        let found = self.violation(.lostRefutations) { $0.faults = .only([.partition]) }
+        #expect(found?.check == "agreement" || found?.check == "no false death")
+    }
+
     @Test("packets that are changed on their way")
     func corruption() {
         #expect(self.violation(.corruption)?.check == "well-formed packets")

@@ -1,0 +1,102 @@
+import MeshCore
+import NIOCore
+
+@testable import MeshRuntime
+@testable import MeshTransport
+
+// libFuzzer calls from one thread.
+nonisolated(unsafe) private let compressor = LZ4()
+
+/// What a peer whose key is proven can send: records, lanes cut anywhere, frames and their bodies.
+@Sendable func fuzzFrames(_ bytes: [UInt8]) {
+    var input = FuzzInput(bytes)
+    switch input.byte() % 3 {
+    case 0: records(&input)
+    case 1: lanes(&input)
+    default:
+        guard let kind = PeerFrame.Kind(rawValue: input.byte() % 8) else { return }
+        body(kind, input.rest())
+    }
+}
+
+/// Sealed as by the peer, whatever the plaintext.
+private func records(_ input: inout FuzzInput) {
+    let key = SecretBytes(copying: [UInt8](repeating: 7, count: 32))
+    var sealing = CipherState(key: key)
+    var opener = RecordOpener(CipherState(key: key))
+    for _ in 0..<16 where !input.isAtEnd {
+        let plaintext = input.run()
+        var record = plaintext + [UInt8](repeating: 0, count: CipherState.tagBytes)
+        unsafe record.withUnsafeMutableBufferPointer { record in
+            guard let start = record.baseAddress else { return }
+            unsafe sealing.seal(start, count: plaintext.count)
+        }
+        if plaintext.first == RecordKind.rekey.rawValue { sealing.rekey() }
+        let content = unsafe record.withUnsafeMutableBytes { record in
+            Result { () throws(StreamRefusal) in unsafe try opener.open(record) }
+        }
+        guard case .success = content else { return }
+    }
+}
+
+/// The same frames come of a lane however it is cut, and each is what its sender would write.
+private func lanes(_ input: inout FuzzInput) {
+    let cut = Int(input.byte()) + 1
+    let lane = input.rest()
+    let (whole, cutUp) = (frames(of: lane, inPiecesOf: lane.count), frames(of: lane, inPiecesOf: cut))
+    require((whole == nil) == (cutUp == nil), "a lane in pieces of \(cut) is refused, or is not, unlike the whole")
+    guard let whole, let cutUp else { return }
+    require(whole == cutUp, "\(whole) in one piece and \(cutUp) in pieces of \(cut)")
+    for frame in whole {
+        require(frame.body.count <= PeerFrame.bytesMax, "a frame of \(frame.body.count) bytes")
+        guard frame.body.count + PeerFrame.headerBytes <= PeerFrame.bytesMax else { continue }
+        let again = frames(of: unsafe FrameCodec.encode(frame, with: compressor), inPiecesOf: 1 << 16)
+        require(again == [frame], "a frame came back as another")
+    }
+}
+
+/// nil: the lane is refused.
+private func frames(of lane: [UInt8], inPiecesOf count: Int) -> [PeerFrame]? {
+    var assembler = FrameAssembler()
+    var frames: [PeerFrame] = []
+    var rest = lane[...]
+    do {
+        while !rest.isEmpty {
+            frames += try unsafe rest.prefix(count).withUnsafeBytes { piece throws(StreamRefusal) in
+                try unsafe assembler.append(piece)
+            }
+            rest = rest.dropFirst(count)
+        }
+    } catch { return nil }
+    return frames
+}
+
+/// Decoded, encoded and decoded again, a body is the same.
+private func body(_ kind: PeerFrame.Kind, _ bytes: [UInt8]) {
+    switch kind {
+    case .message:
+        guard let frame = try? MessageFrame(decoding: bytes) else { return }
+        require(frame.encoded() == bytes, "a message has two spellings")
+    case .reply:
+        guard let frame = try? ReplyFrame(decoding: bytes) else { return }
+        let again = try? ReplyFrame(decoding: frame.encoded())
+        require(again == frame, "\(frame) came back as \(String(describing: again))")
+    case .query:
+        guard let frame = try? QueryFrame(decoding: bytes) else { return }
+        require(frame.encoded() == bytes, "a query has two spellings")
+    case .answer:
+        guard let listing = try? ActorListing(decoding: bytes, node: "n") else { return }
+        let again = try? ActorListing(decoding: listing.encoded(), node: "n")
+        require(again?.encoded() == listing.encoded(), "a listing came back as another")
+    case .definitions:
+        guard let frame = try? DefinitionsFrame(decoding: bytes) else { return }
+        let again = try? DefinitionsFrame(decoding: frame.encoded())
+        require(again == frame, "\(frame) came back as \(String(describing: again))")
+        if case .entries(let entries) = frame {
+            var table = DefinitionTable()
+            _ = table.merge(entries)
+            _ = table.merge(entries)
+        }
+    case .membership, .keyring: break
+    }
+}

@@ -1,0 +1,1 @@
+../MeshGatewayTests/ScriptedNode.swift

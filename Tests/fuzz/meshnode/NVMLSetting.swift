@@ -1,0 +1,1 @@
+../../../Sources/meshnode/Hardware/NVMLSetting.swift
