@@ -21,6 +21,7 @@ static socklen_t fill(struct sockaddr_storage *storage, int is_ipv4, const struc
     address->sin6_family = AF_INET6;
     address->sin6_port = htons(datagram->port);
     memcpy(&address->sin6_addr, datagram->address, 16);
+    address->sin6_scope_id = datagram->scope;
     return sizeof *address;
 }
 

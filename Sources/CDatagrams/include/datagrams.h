@@ -8,6 +8,8 @@ struct meshnode_datagram {
     /// IPv6, or IPv4-mapped IPv6 (RFC 4291, 2.5.5.2), as on the wire.
     uint8_t address[16];
     uint16_t port;
+    /// The interface of a link-local address; 0 for all others.
+    uint32_t scope;
     uint32_t offset;
     uint32_t length;
 };

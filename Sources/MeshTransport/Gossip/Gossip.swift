@@ -65,6 +65,7 @@ final class Gossip: ChannelInboundHandler {
         if let failure {
             self.refusals.count(.datagram(failure), at: now, "\(source)")
         } else {
+            if source.isLinkLocal { LinkScopes.shared.note(envelope.remoteAddress) }
             self.perform(from: source, at: now)
         }
     }

@@ -35,6 +35,7 @@ struct OutgoingDatagrams: ~Copyable {
             unsafe address.storeBytes(of: endpoint.low.bigEndian, toByteOffset: 8, as: UInt64.self)
         }
         datagram.port = endpoint.port
+        if endpoint.isLinkLocal { datagram.scope = LinkScopes.shared.scope(of: endpoint) }
         datagram.offset = UInt32(offset)
         datagram.length = UInt32(packet.byteCount)
         self.datagrams.append(datagram)

@@ -28,7 +28,7 @@ extension Endpoint {
     }
 
     /// Reads the bytes of `sockaddr_in` and `sockaddr_in6` where the system puts them: port at 2, address at 4 or 8.
-    fileprivate init?(_ pointer: UnsafePointer<sockaddr>) {
+    init?(_ pointer: UnsafePointer<sockaddr>) {
         let bytes = unsafe UnsafeRawPointer(pointer)
         let port = unsafe UInt16(bigEndian: bytes.load(fromByteOffset: 2, as: UInt16.self))
         switch unsafe Int32(bytes.load(as: sa_family_t.self)) {
@@ -44,7 +44,7 @@ extension Endpoint {
 
     var isLoopback: Bool { self.ipv4.map { $0 >> 24 == 127 } ?? (self.high == 0 && self.low == 1) }
 
-    /// 169.254/16 and fe80::/10: without a scope they name nobody.
+    /// 169.254/16 and fe80::/10: the latter name somebody only together with an interface, see `LinkScopes`.
     var isLinkLocal: Bool { self.ipv4.map { $0 >> 16 == 0xA9FE } ?? (self.high >> 54 == 0x3FA) }
 
     /// As a socket of the given family takes it, or nil where it cannot: an IPv4 socket reaches no IPv6 address.
@@ -57,7 +57,14 @@ extension Endpoint {
             packed.writeInteger(self.high)
             packed.writeInteger(self.low)
         }
-        return try? SocketAddress(packedIPAddress: packed, port: Int(self.port))
+        let address = try? SocketAddress(packedIPAddress: packed, port: Int(self.port))
+        guard case .v6(let v6) = address, self.isLinkLocal else { return address }
+        var scoped = v6.address
+        unsafe withUnsafeMutableBytes(of: &scoped) { bytes in
+            unsafe bytes.storeBytes(
+                of: LinkScopes.shared.scope(of: self), toByteOffset: LinkScopes.offset, as: UInt32.self)
+        }
+        return SocketAddress(scoped)
     }
 
     func with(port: UInt16) -> Endpoint { Endpoint(high: self.high, low: self.low, port: port) }
@@ -88,6 +95,7 @@ enum Resolver {
         var next = unsafe list
         while let entry = unsafe next {
             let endpoint = unsafe entry.pointee.ai_addr.flatMap { unsafe Endpoint($0) }?.with(port: name.port)
+            if let address = unsafe entry.pointee.ai_addr { unsafe LinkScopes.shared.note(address) }
             if let endpoint, !endpoints.contains(endpoint) { endpoints.append(endpoint) }
             unsafe next = entry.pointee.ai_next
         }

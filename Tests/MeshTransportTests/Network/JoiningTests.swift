@@ -1,6 +1,14 @@
 import MeshCore
 import MeshTransport
+import NIOCore
+import NIOPosix
 import Testing
+
+/// fe80::1%eth0, or nil where no interface has such an address.
+private let linkLocalHost: String? = ((try? System.enumerateDevices()) ?? []).lazy
+    .compactMap { device in device.address?.ipAddress.map { ($0, device.name) } }
+    .first { $0.0.hasPrefix("fe80:") && $0.1 != "lo" }
+    .map { $0.0.contains("%") ? $0.0 : $0.0 + "%" + $0.1 }
 
 @Suite("joining and binding", .timeLimit(.minutes(2)))
 struct JoiningTests {
@@ -32,6 +40,21 @@ struct JoiningTests {
         #expect(error?.code == .refusedBySeed)
         #expect(seed.network.placeable.count == 1)
         for node in [seed, guest] { await node.stop() }
+    }
+
+    @Test(
+        "nodes reach each other at link-local addresses, which need their interface named",
+        .enabled(if: linkLocalHost != nil, "no interface has a link-local IPv6 address"))
+    func linkLocal() async throws {
+        let host = try #require(linkLocalHost)
+        let seed = try await TestNode.start(self.mesh, host: host)
+        let node = try await TestNode.start(self.mesh, host: host)
+        try await node.network.join(seeds: [HostAndPort(host: host, port: seed.addresses.bound.port)])
+        try await eventually("they know each other, and datagrams are answered") {
+            let member = await seed.network.member(node.id)
+            return member?.state == .alive && member?.roundTrip != nil && seed.network.placeable.count == 2
+        }
+        for node in [seed, node] { await node.stop() }
     }
 
     @Test("an unreachable, an unresolvable and one's own address are passed over for one that answers")
