@@ -4,6 +4,7 @@ import signal
 import threading
 
 from support import MeshCase, wait_until
+from test_paths import WireCase
 
 
 class Load:
@@ -150,3 +151,83 @@ class Keys(MeshCase):
         # Nothing that is printed or logged holds a key: the token has them all.
         token = self.succeed(alpha.command("token")).stdout.strip()
         self.assertNotIn(token[20:60], listed + alpha.log.read_text())
+
+
+class Reload(MeshCase):
+    def test_tags_and_log_level_are_read_anew_and_a_mistake_changes_nothing(self):
+        file = self.mesh.folder / "node.yaml"
+        file.write_text("tags: {team: vision}\nlog-level: info\n")
+        alpha = self.mesh.create("alpha", "--config", file)
+        beta = self.mesh.join("beta")
+        self.mesh.wait_members(2)
+        log = lambda: alpha.log.read_text()
+        tags = lambda: next(member["tags"] for member in beta.status()["members"] if member["name"] == "alpha")
+        beta.wait_until("the first tags are known", lambda: tags() == {"team": "vision"}, 10)
+
+        file.write_text("tags: {team: speech, rack: r7}\nlog-level: warning\nzone: eu-1\n")
+        alpha.process.send_signal(signal.SIGHUP)
+        beta.wait_until("the new tags are told", lambda: tags() == {"team": "speech", "rack": "r7"}, 10)
+        file.write_text("tags: {team: vision}\nlog-level: debug\n")
+        alpha.process.send_signal(signal.SIGHUP)
+        alpha.wait_until("both are changed again", lambda: log().count("changed=\"tags, log-level\"") == 2, 10)
+
+        file.write_text("tags: {team: audio}\nlog-levle: info\n")
+        alpha.process.send_signal(signal.SIGHUP)
+        alpha.wait_until("the mistake is named", lambda: "nothing was reloaded" in log(), 10)
+        self.assertIn("log-levle", log())
+        beta.wait_until("the mistake has changed nothing", lambda: tags() == {"team": "vision"}, 10)
+        file.write_text("tags: {team: vision}\nprofile: wan\nbind: 127.0.0.1:1\n")
+        alpha.process.send_signal(signal.SIGHUP)
+        alpha.wait_until("what needs a restart is named", lambda: "needs_restart=profile" in log(), 10)
+
+    def test_a_token_of_another_mesh_changes_nothing(self):
+        alpha = self.mesh.create("alpha")
+        before = alpha.command("keys", "list").stdout
+        other = self.succeed(self.mesh.command("token", "--new")).stdout
+        (alpha.data / "mesh.token").write_text(other)
+        alpha.process.send_signal(signal.SIGHUP)
+        alpha.wait_until("the log says why", lambda: "token of another mesh" in alpha.log.read_text(), 10)
+        self.assertEqual(alpha.command("keys", "list").stdout, before)
+        self.assertTrue(alpha.running)
+
+
+class Partition(WireCase):
+    """Two halves, each of which rotates the keys without the other."""
+
+    hosts = 4
+
+    def cut(self, is_cut):
+        left, right = self.wire.hosts[:2], self.wire.hosts[2:]
+        for one in left + right:
+            if not is_cut:
+                one.heal()
+            for other in (right if one in left else left) if is_cut else []:
+                one.drop(f"ip saddr {other.address}")
+
+    def keys(self, node):
+        return json.loads(self.succeed(node.command("keys", "list", "--format", "json")).stdout)
+
+    def test_both_halves_rotate_and_are_one_mesh_again(self):
+        nodes = self.start(4, "--profile", "local")
+        old = self.keys(nodes[0])["keys"][0]["id"]
+        self.cut(True)
+        self.mesh.wait_members(2, seconds=60)
+        used = []
+        for node in (nodes[0], nodes[2]):
+            step = json.loads(self.succeed(node.command("keys", "install", "--format", "json")).stdout)
+            self.succeed(node.command("keys", "use", step["key"]))
+            self.refuse(node.command("keys", "remove", old), 1, "away")
+            used.append(step["key"])
+        self.assertNotEqual(*used)
+        self.cut(False)
+        self.mesh.wait_members(4, seconds=90)
+        for node in nodes:
+            node.wait_until("all have the same keys", lambda node=node: self.keys(node)["is_agreed"], 30)
+        views = [self.keys(node)["keys"] for node in nodes]
+        self.assertEqual({key["id"] for key in views[0]}, {old, *used})
+        self.assertIn(views[0][0]["id"], used)
+        for view in views[1:]:
+            self.assertEqual(view, views[0])
+        for key in views[0][1:]:
+            self.succeed(nodes[3].command("keys", "remove", key["id"]))
+        self.assertEqual([key["id"] for key in self.keys(nodes[0])["keys"]], [views[0][0]["id"]])

@@ -40,7 +40,10 @@ extension Daemon {
                 !Self.reloadable.contains(setting.name) && !setting.isSecret
                     && setting.show(next) != setting.show(self.configuration)
             }.map(\.name)
-            self.logger.notice(
+            // Whoever asked sees the answer, also where the new level would hide it.
+            var logger = self.logger
+            logger.logLevel = .notice
+            logger.notice(
                 "reloaded",
                 metadata: [
                     "changed": "\(Self.list(applied))", "needs_restart": "\(Self.list(waiting))",
