@@ -227,6 +227,8 @@ package final class MeshNetwork: PeerNetwork, MemberDirectory {
     func apply(_ keys: MeshKeys) {
         self.state.withLock { state in
             state.keys = keys
+            // Who refused the old ones may know the new.
+            self.lockedOut.withLock { $0 = [] }
             if let running = state.running { self.hand(keys, to: running) }
         }
     }

@@ -7,14 +7,15 @@ package struct NodeIdentity: Sendable {
 
     package let id: NodeID
     package let publicKey: [UInt8]
-    let secret: SecretBytes
+    /// For the file that keeps it, mode 0600.
+    package let secret: SecretBytes
 
     package static func generate() -> NodeIdentity { NodeIdentity(.random(count: Self.secretBytesCount)) }
 
     /// nil unless there are exactly 32 bytes.
-    package init?(secretBytes: [UInt8]) {
-        guard secretBytes.count == Self.secretBytesCount else { return nil }
-        self.init(SecretBytes(copying: secretBytes))
+    package init?(checking secret: SecretBytes) {
+        guard secret.count == Self.secretBytesCount else { return nil }
+        self.init(secret)
     }
 
     init(_ secret: SecretBytes) {
@@ -24,9 +25,6 @@ package struct NodeIdentity: Sendable {
         self.publicKey = publicKey
         self.id = Self.nodeID(of: publicKey)
     }
-
-    /// For the file that keeps it, mode 0600.
-    package var secretBytes: [UInt8] { self.secret.exposed() }
 
     static func nodeID(of publicKey: [UInt8]) -> NodeID {
         let hash = Blake2b.hash(publicKey)

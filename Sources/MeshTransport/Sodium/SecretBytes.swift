@@ -47,6 +47,13 @@ internal import MeshCore
         return try unsafe body(UnsafePointer(self.storage.assumingMemoryBound(to: UInt8.self)))
     }
 
+    /// The same, to be read as what came from outside.
+    package func withSpan<R, E: Error>(_ body: (RawSpan) throws(E) -> R) throws(E) -> R {
+        try unsafe self.withUnsafeBytes { start throws(E) in
+            try unsafe body(RawSpan(_unsafeStart: start, byteCount: self.count))
+        }
+    }
+
     /// A copy outside locked memory, for writing a key to its file or token.
     package func exposed() -> [UInt8] {
         unsafe self.withUnsafeBytes { unsafe Array(copying: UnsafeRawBufferPointer(start: $0, count: self.count)) }

@@ -1,5 +1,6 @@
 internal import Glibc
 internal import MeshCore
+internal import MeshTransport
 
 /// The folder a node lives in: who it is, which mesh it belongs to, and what it must not forget.
 ///
@@ -59,8 +60,8 @@ struct DataFolder: Sendable {
 
     // MARK: identity
 
-    func nodeKey() throws -> [UInt8]? { try FileIO.read(self.file(.nodeKey), limit: 64) }
-    func save(nodeKey: [UInt8]) throws { try FileIO.replace(self.file(.nodeKey), with: nodeKey) }
+    func nodeKey() throws -> SecretBytes? { try FileIO.readSecret(self.file(.nodeKey), limit: 64) }
+    func save(nodeKey: SecretBytes) throws { try FileIO.replace(self.file(.nodeKey), with: nodeKey) }
 
     /// Raises the counter on disk, and only then says its value. A counter that is lost cannot begin again: the others
     /// would take the node for its own past.
@@ -87,7 +88,7 @@ struct DataFolder: Sendable {
         try FileIO.replace(self.file(.meshToken), with: Array((meshToken + "\n").utf8))
     }
 
-    func keyring() throws -> [UInt8]? { try FileIO.read(self.file(.keyring), limit: 64 << 10) }
+    func keyring() throws -> SecretBytes? { try FileIO.readSecret(self.file(.keyring), limit: 64 << 10) }
     func save(keyring: [UInt8]) throws { try FileIO.replace(self.file(.keyring), with: keyring) }
 
     /// Made on first use.

@@ -1,5 +1,6 @@
 internal import Glibc
 internal import MeshCore
+internal import MeshTransport
 
 /// Small files that must survive a power cut.
 enum FileIO {
@@ -26,6 +27,38 @@ enum FileIO {
                     .invalidArgument, "\(path) is larger than \(limit) bytes", hint: "it is not a file of meshnode")
             }
         }
+    }
+
+    /// The same for a secret: it goes straight into locked memory.
+    static func readSecret(_ path: String, limit: Int) throws -> SecretBytes? {
+        let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else {
+            if errno == ENOENT { return nil }
+            throw fileFailure("read", path, mend: "run as the user that owns it")
+        }
+        defer { close(descriptor) }
+        var status = stat()
+        guard unsafe fstat(descriptor, &status) == 0 else { throw fileFailure("read", path) }
+        guard 0...limit ~= Int(status.st_size) else {
+            throw MeshError(
+                .invalidArgument, "\(path) is larger than \(limit) bytes", hint: "it is not a file of meshnode")
+        }
+        let size = Int(status.st_size)
+        var (offset, last) = (0, 1)
+        let secret = unsafe SecretBytes(count: size) { out in
+            while offset < size, last > 0 {
+                last = unsafe Glibc.read(descriptor, out + offset, size - offset)
+                if last > 0 { offset += last } else if last < 0, errno == EINTR { last = 1 }
+            }
+        }
+        guard offset == size else { throw fileFailure("read all of", path) }
+        return secret
+    }
+
+    static func replace(_ path: String, with secret: SecretBytes) throws {
+        var bytes = secret.exposed()
+        defer { wipe(&bytes) }
+        try self.replace(path, with: bytes)
     }
 
     /// Written beside, fsynced, renamed over the old one, folder fsynced: a reader sees the old file or the new one,

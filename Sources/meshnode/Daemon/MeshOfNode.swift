@@ -53,10 +53,10 @@ extension JoinToken {
 extension DataFolder {
     /// A folder that belongs to a mesh has a key; to make another in its place would be to come back as a stranger.
     fileprivate func identity(mayCreate: Bool) throws -> NodeIdentity {
-        if let bytes = try self.nodeKey() {
-            guard let identity = NodeIdentity(secretBytes: bytes) else {
+        if let secret = try self.nodeKey() {
+            guard let identity = NodeIdentity(checking: secret) else {
                 throw MeshError(
-                    .internalError, "\(self.path)/node.key is damaged: it has \(bytes.count) bytes, not 32",
+                    .internalError, "\(self.path)/node.key is damaged: it has \(secret.count) bytes, not 32",
                     hint: "restore it from a backup, or start over with an empty data folder")
             }
             return identity
@@ -67,7 +67,7 @@ extension DataFolder {
                 hint: "restore it from a backup, or start over with an empty data folder")
         }
         let identity = NodeIdentity.generate()
-        try self.save(nodeKey: identity.secretBytes)
+        try self.save(nodeKey: identity.secret)
         return identity
     }
 }

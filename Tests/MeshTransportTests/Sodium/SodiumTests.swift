@@ -23,9 +23,9 @@ struct SodiumTests {
     @Test("an identity survives its file, and only 32 bytes are one")
     func identity() throws {
         let identity = NodeIdentity.generate()
-        #expect(try #require(NodeIdentity(secretBytes: identity.secretBytes)).id == identity.id)
-        #expect(NodeIdentity(secretBytes: [UInt8](repeating: 1, count: 31)) == nil)
-        #expect(NodeIdentity(secretBytes: [UInt8](repeating: 1, count: 33)) == nil)
+        #expect(try #require(NodeIdentity(checking: identity.secret)).id == identity.id)
+        #expect(NodeIdentity(checking: SecretBytes.random(count: 31)) == nil)
+        #expect(NodeIdentity(checking: SecretBytes.random(count: 33)) == nil)
     }
 
     @Test("writing to a secret ends the process: its pages are read-only")
