@@ -137,6 +137,22 @@ class Keys(MeshCase):
         self.mesh.wait_members(3, seconds=60)
         self.assertEqual([key["id"] for key in self.keys(gamma)["keys"]], [new])
 
+    def test_a_keyring_that_is_missing_or_damaged(self):
+        alpha = self.mesh.create("alpha")
+        new = self.install(alpha)
+        self.succeed(alpha.command("keys", "use", new))
+        before = [key["id"] for key in self.keys(alpha)["keys"]]
+        alpha.stop()
+        # As a folder of the first version is: the token alone says enough.
+        (alpha.data / "keyring").unlink()
+        alpha.start()
+        self.assertEqual([key["id"] for key in self.keys(alpha)["keys"]], before)
+        alpha.stop()
+        kept = bytearray((alpha.data / "keyring").read_bytes())
+        kept[40] ^= 1
+        (alpha.data / "keyring").write_bytes(kept)
+        self.refuse(self.refused_start(data=alpha.data), 1, "keyring is damaged", "remove it")
+
     def test_mistakes_are_told(self):
         alpha = self.mesh.create("alpha")
         only = self.keys(alpha)["keys"][0]["id"]

@@ -9,7 +9,9 @@ struct NoiseInteropTests {
     private let preShared = randomBytes(32)
     private let prologue = Array("a prologue".utf8)
 
-    private var other: NodeIdentity { get throws { try #require(NodeIdentity(checking: SecretBytes(copying: self.secret))) } }
+    private var other: NodeIdentity {
+        get throws { try #require(NodeIdentity(checking: SecretBytes(copying: self.secret))) }
+    }
 
     private func peer(_ role: String, preShared: [UInt8]? = nil, prologue: [UInt8]? = nil) throws -> NoisePeer {
         try NoisePeer(

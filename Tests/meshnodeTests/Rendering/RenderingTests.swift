@@ -167,6 +167,34 @@ struct RenderingTests {
         #expect(table.text(width: 1) == "A\naaa…")
     }
 
+    @Test("the list of keys says who has which, how that is known, and whether all agree")
+    func keys() {
+        func member(
+            _ name: String, _ state: String, _ keys: [String]?, _ source: KeyHolderView.Source
+        ) -> KeyHolderView {
+            KeyHolderView(
+                id: "00112233445566778899aabbccddeeff", name: name, state: state, primary: keys?.first, keys: keys,
+                source: source)
+        }
+        let view = KeysView(
+            keys: [
+                KeyView(id: "0a0b0c0d", is_primary: true, held_by: 2, primary_at: 1),
+                KeyView(id: "01020304", is_primary: false, held_by: 2, primary_at: 1),
+            ],
+            members: [
+                member("alpha", "alive", ["0a0b0c0d", "01020304"], .answer),
+                member("beta", "suspect", ["01020304", "0a0b0c0d"], .gossip), member("gamma", "unmet", nil, .none),
+            ], is_agreed: false)
+        let lines = KeysText.list(view, width: 100, color: false).split(
+            separator: "\n", omittingEmptySubsequences: false)
+        #expect(lines[1] == "0a0b0c0d  primary    2 of 2      1 of 2")
+        #expect(lines[2] == "01020304  accepted   2 of 2      1 of 2")
+        #expect(lines[5] == "alpha   00112233  alive    0a0b0c0d  01020304      its answer")
+        #expect(lines[6] == "beta    00112233  suspect  01020304  0a0b0c0d      gossip")
+        #expect(lines[7] == "gamma   00112233  unmet    -         -             -")
+        #expect(lines.last == "the live members do not have the same keys yet")
+    }
+
     @Test("a table shrinks its widest flexible column, down to its minimum and no further")
     func shrink() {
         var table = Table([.flexible("A", min: 4), .right("N"), .flexible("B", min: 3)])
