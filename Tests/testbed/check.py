@@ -1,7 +1,7 @@
 """Shows on the running testbed what a mesh must stand: check.py SCRIPTS/TESTBED [--short].
 
-Partition of the zones, datagrams blocked between two nodes, and a rolling restart under load, each ending in one mesh
-on which every node agrees, with every acknowledged message processed. Every wait has a deadline; the figures printed
+Partition of the zones, datagrams blocked between two nodes, a rolling restart under load, and a rotation of the keys
+during a partition, each ending in one mesh on which every node agrees, with every acknowledged message processed. Every wait has a deadline; the figures printed
 are what was seen, not what is demanded.
 """
 import json
@@ -100,18 +100,48 @@ def hardened(testbed):
     say("five nodes: not root, no capability, read-only root, token in a file of mode 600")
 
 
-def partition(testbed):
+def part_zones(testbed):
+    """Seconds until each zone holds the other for dead."""
     testbed("partition", "east", "west")
     began = time.monotonic()
     for ours, others in ((EAST, WEST), (WEST, EAST)):
         expected = {f"node{n}": "alive" for n in ours} | {f"node{n}": "dead" for n in others}
         for n in ours:
             wait_until(f"node{n} sees its own zone only", lambda: testbed.states(n) == expected, 60, testbed.all_logs)
-    apart = time.monotonic() - began
+    return time.monotonic() - began
+
+
+def partition(testbed):
+    apart = part_zones(testbed)
     # The packets of the last pair flow again at the end of this, those of the first about two seconds before.
     testbed("heal")
     healed = testbed.wait_agreement()
     say(f"zones parted: each side held the other for dead after {apart:.1f} s; healed: one mesh {healed:.1f} s later")
+
+
+def key_rotation(testbed):
+    """Begun in one zone while the other is away, and ended when they are one mesh again."""
+    keys = lambda n, *arguments: json.loads(testbed.node(n, "meshnode", "keys", *arguments, "--format", "json").stdout)
+    held = lambda n: [key["id"] for key in keys(n, "list")["keys"]]  # the primary first
+    everywhere = lambda ids: wait_until(
+        f"every node has the keys {ids}", lambda: all(held(n) == ids for n in NODES), 60,
+        lambda: "\n".join(f"node{n}: {held(n)}" for n in NODES))
+    old = held(1)
+    part_zones(testbed)
+    new = keys(1, "install")["key"]
+    keys(1, "use", new)
+    seen = {n: held(n) for n in NODES}
+    if seen != {n: [new, *old] for n in EAST} | {n: old for n in WEST}:
+        raise Failure(f"east should seal with {new} and west know nothing of it: {seen}")
+    testbed("heal")
+    testbed.wait_agreement()
+    late = everywhere([new, *old])
+    for key in old:
+        keys(5, "remove", key)
+    everywhere([new])
+    testbed.wait_agreement()
+    say(f"keys rotated in east while west was away: west seals with the new key {late:.1f} s after they agree on the "
+        "members; the old one is removed everywhere")
 
 
 def datagrams_blocked(testbed, seconds):
@@ -213,6 +243,7 @@ def main():
             partition(testbed)
         datagrams_blocked(testbed, 15 if short else 60)
         rolling_restart(testbed)
+        key_rotation(testbed)
     except (Failure, subprocess.TimeoutExpired) as failure:
         sys.exit(f"check: failed: {failure}")
     say("everything held")
