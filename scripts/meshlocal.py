@@ -1,4 +1,4 @@
-"""A mesh of real nodes on loopback, for the demo, the process tests and the detection benchmark.
+"""A mesh of real nodes on loopback, for the demo, the process tests, the soak test and the benchmarks.
 
 Ports are chosen by the system, data folders lie in one temporary folder, and `close` ends every process that was
 started here, by its id. Every wait is for a condition and has a deadline.
@@ -79,8 +79,11 @@ class Node:
         self.output = self.mesh.folder / f"{self.name}.{self.starts}.out"
         self.log = self.mesh.folder / f"{self.name}.{self.starts}.log"
         prefix, address = (self.host.prefix, self.host.address) if self.host else ([], "127.0.0.1")
-        command = [*prefix, self.mesh.binary, "start", "--data", str(self.data), "--name", self.name]
-        command += ["--bind", f"{address}:0", "--http", "none", *self.flags, *map(str, arguments)]
+        flags = [*self.flags, *map(str, arguments)]
+        for flag, value in ("--bind", f"{address}:0"), ("--http", "none"):
+            if flag not in flags:
+                flags += [flag, value]
+        command = [*prefix, self.mesh.binary, "start", "--data", str(self.data), "--name", self.name, *flags]
         with open(self.output, "wb") as output, open(self.log, "wb") as log:
             self.process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=output, stderr=log, cwd=self.mesh.workdir,

@@ -2,8 +2,8 @@ internal import Logging
 internal import MeshCore
 internal import Synchronization
 
-/// Definitions spread by digest and pull: every member keeps all of them, tells the others what it applies, and compares
-/// its digest with another member's now and then. The higher (version, origin) wins, so all end with the same table.
+/// Definitions spread by digest and pull: every member keeps all of them, tells the others what it applies, and asks one
+/// whose advertised digest stays another than its own to compare. The higher (version, origin) wins, so all end with the same table.
 final class GossipedDefinitions: DefinitionRegistry {
     /// How many bytes of entries go into one frame; the longest entry is far below it.
     private static let frameBytesMax = 512 << 10
@@ -11,6 +11,8 @@ final class GossipedDefinitions: DefinitionRegistry {
     private static let spreadTimeout: Duration = .seconds(1)
 
     private let table = Mutex(DefinitionTable())
+    /// What other members advertise.
+    private let digests = Mutex<[NodeID: UInt64]>([:])
     private let storage: any Storage
     private let directory: any MemberDirectory
     private let requests: Requests
@@ -94,6 +96,20 @@ final class GossipedDefinitions: DefinitionRegistry {
                     }
                 }
             }
+        }
+    }
+
+    var digest: UInt64 { self.table.withLock { $0.digest } }
+
+    func advertised(_ digest: UInt64, by peer: NodeID) { self.digests.withLock { $0[peer] = digest } }
+
+    /// Those of `members` that do not advertise the digest of this node; who has no definitions advertises none. The
+    /// others are forgotten.
+    func differing(among members: [NodeID]) -> Set<NodeID> {
+        let own = self.digest
+        return self.digests.withLock { digests in
+            digests = digests.filter { members.contains($0.key) }
+            return Set(members.filter { $0 != self.directory.localID && digests[$0, default: 0] != own })
         }
     }
 

@@ -14,10 +14,11 @@ package final class Runtime: Sendable {
     let requests: Requests
     let definitionTable: GossipedDefinitions
     let actors: LocalActors
+    private static let comparedAtFirst = 3
+
     private let link: Link
     private let alarm: Alarm
-    /// Members that have been asked to compare definitions.
-    private let greeted = Mutex<Set<NodeID>>([])
+    private let isAlone = Mutex(true)
     private let grace = Mutex<Duration>(.zero)
     private let ended = Mutex<(isOver: Bool, waiters: [CheckedContinuation<Void, Never>])>((false, []))
 
@@ -105,14 +106,23 @@ package final class Runtime: Sendable {
         }
     }
 
-    /// Somebody joined, died or left: newcomers compare definitions with this node.
+    /// Somebody joined, died or left. A node that meets the mesh compares definitions with a few members at once; its
+    /// digest tells the others whether there is something to compare.
     package func membersChanged() {
-        let members = Set(self.directory.placeable)
-        let newcomers = self.greeted.withLock { greeted -> Set<NodeID> in
-            defer { greeted = members }
-            return members.subtracting(greeted)
+        let others = self.directory.placeable.filter { $0 != self.directory.localID }
+        let wasAlone = self.isAlone.withLock { isAlone in
+            defer { isAlone = others.isEmpty }
+            return isAlone
         }
-        for peer in newcomers.sorted() where peer != self.directory.localID { self.definitionTable.offer(to: peer) }
+        guard wasAlone else { return }
+        for peer in others.shuffled().prefix(Self.comparedAtFirst) { self.definitionTable.offer(to: peer) }
+    }
+
+    /// To be advertised to the other members.
+    package var definitionsDigest: UInt64 { self.definitionTable.digest }
+
+    package func advertised(definitionsDigest digest: UInt64, by node: NodeID) {
+        self.definitionTable.advertised(digest, by: node)
     }
 
     /// From now on durable messages to this node are refused for this reason, or taken again if it is nil. Turns go on.
@@ -132,13 +142,18 @@ package final class Runtime: Sendable {
         }
     }
 
-    /// What a lost frame or a partition kept apart is found by comparing with a member chosen at random.
+    /// What a lost frame or a partition kept apart is found by the digests that members advertise. One that differs
+    /// for a whole interval is no change on its way: then one of those members is asked to compare.
     private func keepDefinitionsEqual() async {
+        var differedBefore: Set<NodeID> = []
         while !Task.isCancelled {
             try? await Task.sleep(for: self.configuration.definitionsInterval)
             guard !Task.isCancelled else { return }
-            let others = self.directory.placeable.filter { $0 != self.directory.localID }
-            if let peer = others.randomElement() { self.definitionTable.offer(to: peer) }
+            let differing = self.definitionTable.differing(among: self.directory.placeable)
+            if let peer = differing.intersection(differedBefore).randomElement() {
+                self.definitionTable.offer(to: peer)
+            }
+            differedBefore = differing
         }
     }
 

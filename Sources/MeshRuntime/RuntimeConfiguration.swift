@@ -37,8 +37,8 @@ package struct RuntimeConfiguration: Sendable {
     package var timeout: Duration = .seconds(30)
     package var listingTimeout: Duration = .seconds(2)
     package var listingMax = 10_000
-    /// How often definitions are compared with another member's.
-    package var definitionsInterval: Duration = .seconds(10)
+    /// How often the digests of others' definitions are looked at.
+    package var definitionsInterval: Duration = .seconds(5)
     /// Milliseconds since 1970.
     package var wallClock: @Sendable () -> UInt64 = {
         var time = timespec()

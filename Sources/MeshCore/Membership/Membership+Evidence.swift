@@ -28,12 +28,16 @@ extension Membership {
         if boot != known || self.table[index].state == .dead { self.exchange(with: id, at: now, into: &effects) }
     }
 
+    mutating func streamEnded(_ id: NodeID, boot: Boot) {
+        self.strangers.streamClosed(id)
+        self.streams.closed(id, boot: boot)
+    }
+
     /// A hint, never a verdict: probe now.
     mutating func streamClosed(
         _ id: NodeID, boot: Boot, refused: Bool, at now: Instant, into effects: inout Effects
     ) {
-        self.strangers.streamClosed(id)
-        self.streams.closed(id, boot: boot)
+        self.streamEnded(id, boot: boot)
         guard self.phase == .active, let index = self.table.find(id), index != 0, self.table[index].isLive,
             self.table[index].boot == boot
         else { return }

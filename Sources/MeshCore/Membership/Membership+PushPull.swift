@@ -44,7 +44,7 @@ extension Membership {
         case .datagramCount: self.counted(try reader.read(), by: origin)
         case .exchange: try self.exchangeAsked(&reader, &origin, at: now, into: &effects)
         case .delta: try self.receiveDelta(&reader, &origin, at: now, into: &effects)
-        case .ping, .ack, .nack, .pingRequest, .epochAnswer: throw WireError(.unknownKind, at: place)
+        case .ping, .ack, .nack, .pingRequest, .epochAnswer, .summary: throw WireError(.unknownKind, at: place)
         case let news: try self.receiveNews(news, &reader, &origin, at: now, into: &effects)
         }
     }
@@ -77,8 +77,31 @@ extension Membership {
         // Spreads the nodes over the interval, however close together they joined.
         self.exchangeAt = now + (isFirst ? self.random.within(interval) : interval)
         self.draw(1, besides: 0, orRecentlyDead: false, at: now)
-        guard let partner = self.gossipTargets.first else { return }
-        self.exchange(with: self.table[Int(partner)].id, at: now, into: &effects)
+        guard let partner = self.gossipTargets.first.map(Int.init) else { return }
+        if self.table[partner].flags.contains(.streamOnly) {
+            self.exchange(with: self.table[partner].id, at: now, into: &effects)
+        } else {
+            self.summarize(to: partner, at: now, into: &effects)
+        }
+    }
+
+    /// Mostly two members believe the same, and one small packet shows it; opening a stream to say so would cost ten.
+    private mutating func summarize(to index: Int, at now: Instant, into effects: inout Effects) {
+        let start = effects.bytes.count
+        var writer = self.open(&effects, to: index, epoch: self.table[index].epochHeard)
+        writer.write(self.summary(at: now))
+        self.tell(into: &writer, limit: start + self.configuration.datagramBytesMax)
+        self.close(&writer, from: start, to: self.table[index].endpoint, into: &effects)
+    }
+
+    private func summary(at now: Instant) -> Summary {
+        Summary(members: self.digest.summary, events: self.events.summary(since: self.eventsStart(at: now)))
+    }
+
+    /// Who finds a difference asks for an exchange, which brings both up to date.
+    mutating func compare(_ summary: Summary, from origin: Origin, at now: Instant, into effects: inout Effects) {
+        guard origin.index != nil else { return effects.refuse(.unknownSender) }
+        if summary != self.summary(at: now) { self.exchange(with: origin.id, at: now, into: &effects) }
     }
 
     // MARK: Answering

@@ -93,6 +93,8 @@ extension Membership {
             self.relay(request, for: origin, at: now, into: &effects)
         case .epochAnswer:
             self.learnedEpoch(answering: try reader.read(), from: origin, at: now, into: &effects)
+        case .summary:
+            self.compare(try reader.summary(), from: origin, at: now, into: &effects)
         case .streamPing, .streamPong, .exchange, .delta, .datagramCount:
             throw WireError(.unknownKind, at: place)
         case let news:

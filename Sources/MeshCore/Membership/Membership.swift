@@ -8,8 +8,10 @@ package struct Membership: Sendable {
         case wake
         /// A stream to this node is open: reached as a seed, as a neighbour, or it reached us.
         case streamOpened(NodeID, boot: Boot, endpoint: Endpoint)
-        /// A stream ended. `refused`: the host answered the next connection with a reset.
+        /// A stream broke. `refused`: the host answered the next connection with a reset.
         case streamClosed(NodeID, boot: Boot, refused: Bool)
+        /// A stream was closed on purpose, by either side: no sign of anybody's death.
+        case streamReleased(NodeID, boot: Boot)
         /// Exchange state with this node now, over a stream; for seeds after `streamOpened`.
         case exchange(NodeID)
         /// Members remembered from an earlier boot; contacted, not believed.
@@ -195,6 +197,7 @@ package struct Membership: Sendable {
             self.streamOpened(id, boot: boot, endpoint: endpoint, at: now, into: &effects)
         case .streamClosed(let id, let boot, let refused):
             self.streamClosed(id, boot: boot, refused: refused, at: now, into: &effects)
+        case .streamReleased(let id, let boot): self.streamEnded(id, boot: boot)
         case .exchange(let id): self.exchange(with: id, at: now, into: &effects)
         case .remember(let members): self.remember(members, at: now)
         case .advertise(let labels): self.advertise(labels, at: now)

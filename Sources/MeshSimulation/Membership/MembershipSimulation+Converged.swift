@@ -23,11 +23,11 @@ extension MembershipSimulation {
         self.converse(one, .streamOpened, with: other)
         self.converse(other, .streamOpened, with: one)
         self.converse(one, .exchange, with: other)
-        self.converse(one, .streamClosed, with: other)
-        self.converse(other, .streamClosed, with: one)
+        self.converse(one, .streamReleased, with: other)
+        self.converse(other, .streamReleased, with: one)
     }
 
-    private enum Turn { case streamOpened, exchange, streamClosed }
+    private enum Turn { case streamOpened, exchange, streamReleased }
 
     /// Steps one host, carries its frames to the other and the answers back.
     private mutating func converse(_ speaker: Int, _ turn: Turn, with listener: Int) {
@@ -37,7 +37,7 @@ extension MembershipSimulation {
             switch turn {
             case .streamOpened: .streamOpened(id, boot: boot, endpoint: self.hosts[listener].endpoint)
             case .exchange: .exchange(id)
-            case .streamClosed: .streamClosed(id, boot: boot, refused: false)
+            case .streamReleased: .streamReleased(id, boot: boot)
             }
         var frames: [(to: Int, bytes: [UInt8])] = []
         self.quietly(speaker, &frames, to: listener) { $0.step(input, at: $1, into: &$2) }

@@ -148,7 +148,7 @@ extension MembershipSimulation {
             self.step(.streamClosed(peer, boot: boot, refused: false), on: host)
             _ = self.dial(link.host, from: host, peer: peer, purpose: .verify(peer, boot))
         } else {
-            self.step(.streamClosed(peer, boot: boot, refused: false), on: host)
+            self.step(.streamReleased(peer, boot: boot), on: host)
         }
     }
 

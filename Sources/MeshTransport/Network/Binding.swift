@@ -65,6 +65,7 @@ struct Binding: Sendable {
                     .serverChannelOption(.backlog, value: 256)
                     .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
                     .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
+                    .childChannelOption(StreamTimeout.option, value: StreamTimeout.milliseconds)
                     .childChannelOption(.writeBufferWaterMark, value: .init(low: 64 << 10, high: 256 << 10))
                     .childChannelInitializer { channel in
                         channel.eventLoop.makeCompletedFuture { try accept(channel) }
@@ -95,4 +96,12 @@ struct Binding: Sendable {
             }
         }
     }
+}
+
+/// How long what was sent on a stream may go unacknowledged before the kernel gives the connection up. Without it a
+/// connection behind a cut repeats itself ever more seldom, and works again only long after the cut is healed.
+enum StreamTimeout {
+    static let option = ChannelOptions.Types.SocketOption(
+        level: .tcp, name: NIOBSDSocket.Option(rawValue: TCP_USER_TIMEOUT))
+    static let milliseconds: ChannelOptions.Types.SocketOption.Value = 15_000
 }

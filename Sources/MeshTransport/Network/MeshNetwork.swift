@@ -331,6 +331,7 @@ extension MeshNetwork {
             closed: { id, boot, refused in
                 gossipLoop.execute { gossip.value?.step(.streamClosed(id, boot: boot, refused: refused)) }
             },
+            released: { id, boot in gossipLoop.execute { gossip.value?.step(.streamReleased(id, boot: boot)) } },
             membershipFrame: { id, frame, done in
                 gossipLoop.execute {
                     gossip.value?.receive(frame: frame.body, from: id)

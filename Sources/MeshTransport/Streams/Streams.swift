@@ -18,6 +18,7 @@ package struct OpenAdmission: Admission {
 struct StreamEvents: Sendable {
     var opened: @Sendable (NodeID, Boot, Endpoint) -> Void
     var closed: @Sendable (NodeID, Boot, _ refused: Bool) -> Void
+    var released: @Sendable (NodeID, Boot) -> Void
     /// The last is called, on any thread, when the membership has taken the frame in.
     var membershipFrame: @Sendable (NodeID, PeerFrame, @escaping @Sendable () -> Void) -> Void
     /// Of a member; strangers are told no keys and asked for none.
@@ -41,10 +42,12 @@ enum DialFailure: Error, Sendable {
 /// ids, so both decide the same.
 final class Streams: StreamOwner {
     private static let connectTimeout = TimeAmount.seconds(3)
-    private static let keepAliveAfter = Duration.seconds(5)
+    /// Streams are kept so that a reset is seen; that a peer fell silent is found by probes, much sooner. So keepalives
+    /// have only to keep the path open (firewalls forget a connection after minutes) and to find out that it is not.
+    private static let keepAliveAfter = Duration.seconds(20)
     /// Three keepalives missed.
-    private static let silentAfter = Duration.seconds(15)
-    private static let idleAfter = Duration.seconds(60)
+    private static let silentAfter = Duration.seconds(60)
+    private static let idleAfter = Duration.seconds(30)
     private static let redialMin = Duration.milliseconds(500)
     private static let redialMax = Duration.seconds(5)
 
@@ -135,7 +138,9 @@ final class Streams: StreamOwner {
 
     /// Streams to exactly these stay open though they are idle.
     func keep(_ nodes: [NodeID]) {
+        let dropped = self.kept.subtracting(nodes)
         self.kept = Set(nodes)
+        for node in dropped.sorted() { self.open[node]?.keepAlive(isWanted: false) }
         for node in nodes { self.dialKept(node, at: .now()) }
     }
 
@@ -227,6 +232,7 @@ final class Streams: StreamOwner {
         ClientBootstrap(group: self.loop)
             .connectTimeout(Self.connectTimeout)
             .channelOption(.tcpOption(.tcp_nodelay), value: 1)
+            .channelOption(StreamTimeout.option, value: StreamTimeout.milliseconds)
             .channelOption(.writeBufferWaterMark, value: .init(low: 64 << 10, high: 256 << 10))
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture { try channel.pipeline.syncOperations.addHandler(bound.value) }
@@ -315,7 +321,7 @@ final class Streams: StreamOwner {
         self.handler.disconnected(id)
         guard !self.isClosing else { return }
         switch end {
-        case .goodbye, .closedHere: self.events.closed(id, hello.boot, false)
+        case .goodbye, .closedHere: self.events.released(id, hello.boot)
         case .broken, .refused: self.lost(id, hello)
         }
     }
@@ -354,18 +360,19 @@ final class Streams: StreamOwner {
         self.loop.assumeIsolated().scheduleTask(in: .seconds(1)) { self.keepTicking() }
     }
 
-    /// Keepalives, silence, idleness, and streams that should be there.
+    /// Keepalives, silence, idleness, and streams that should be there. Who wants a stream sends the keepalives: the
+    /// kernel tells it whether they arrive (`TCP_USER_TIMEOUT`), and their absence tells the other side.
     private func tick() {
         let now = Instant.now()
         for (id, connection) in self.open.sorted(by: { $0.key < $1.key }) {
             let isKept = self.kept.contains(id)
-            if now - connection.lastReceived >= Self.silentAfter {
+            if connection.isWantedByPeer, now - connection.lastReceived >= Self.silentAfter {
                 self.refusals.count(.stream(.silent), at: now, connection.remoteAddress)
                 connection.close(.broken)
             } else if !isKept, !connection.isWantedByPeer, now - connection.lastUsed >= Self.idleAfter {
                 connection.closeOnPurpose()
-            } else if now - connection.lastSent >= Self.keepAliveAfter {
-                connection.keepAlive(isWanted: isKept)
+            } else if isKept, now - connection.lastSent >= Self.keepAliveAfter {
+                connection.keepAlive(isWanted: true)
             }
         }
         for node in self.kept.sorted() { self.dialKept(node, at: now) }

@@ -20,17 +20,24 @@ extension Daemon {
                 self.report(teller.failures, after: before)
                 metrics.record(latest, failures: teller.failures.count)
             }
-            let load = self.runtime.load
-            let own = [
-                Label(AdvertisedField.actors, "\(load.actors)"), Label(AdvertisedField.mailboxDepth, "\(load.depth)"),
-                Label(KeySummary.field, KeySummary(self.network.keyring).text),
-            ]
-            let labels = teller.labels(besides: self.configuration.capabilities + own)
+            let labels = teller.labels(besides: self.configuration.capabilities + self.ownFields)
             if labels != told { self.advertise(labels) }
             told = labels
             try? await Task.sleep(for: Self.coalescing)
         }
         return .done
+    }
+
+    /// Nothing is not told: in a mass join every field of every node competes with the news of who is there.
+    private var ownFields: [Label] {
+        let load = self.runtime.load
+        let digest = self.runtime.definitionsDigest
+        return [
+            load.actors == 0 ? nil : Label(AdvertisedField.actors, "\(load.actors)"),
+            load.depth == 0 ? nil : Label(AdvertisedField.mailboxDepth, "\(load.depth)"),
+            digest == 0 ? nil : Label(AdvertisedField.definitions, String(digest, radix: 16)),
+            Label(KeySummary.field, KeySummary(self.network.keyring).text),
+        ].compactMap { $0 }
     }
 
     private func advertise(_ labels: [Label]) {

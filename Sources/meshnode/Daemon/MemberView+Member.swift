@@ -1,7 +1,7 @@
 internal import MeshCore
 internal import MeshRuntime
 
-/// Names of the dynamic fields that every node advertises of itself.
+/// Names of the dynamic fields that every node advertises of itself, each unless it is zero.
 enum AdvertisedField {
     static let actors = "mesh.actors"
     static let mailboxDepth = "mesh.mailbox_depth"
@@ -52,8 +52,18 @@ extension MemberView {
             version: described.version,
             tags: Dictionary(described.tags.map { ($0.key, $0.value) }, uniquingKeysWith: { $1 }),
             capabilities: capabilities, hardware: HardwareView(capabilities),
-            actors: fields[AdvertisedField.actors].flatMap { Int($0) },
-            mailbox_depth: fields[AdvertisedField.mailboxDepth].flatMap { Int($0) })
+            actors: member.count(fields[AdvertisedField.actors]),
+            mailbox_depth: member.count(fields[AdvertisedField.mailboxDepth]))
+    }
+}
+
+extension Member {
+    /// Who lives and does not say how many has none; of the others it is not known.
+    fileprivate func count(_ field: String?) -> Int? {
+        switch self.state {
+        case .alive, .suspect: field.map { Int($0) } ?? 0
+        case .dead, .left: nil
+        }
     }
 }
 

@@ -122,7 +122,7 @@ struct CodecTests {
         return nil
     }
 
-    @Test("unknown kinds are refused", arguments: [0, 6, 15, 22, 31, 37, 255] as [UInt8])
+    @Test("unknown kinds are refused", arguments: [0, 7, 15, 22, 31, 37, 255] as [UInt8])
     func kinds(kind: UInt8) {
         let code = self.refusal(of: [kind]) { _ throws(WireError) in }
         #expect(code == .unknownKind)

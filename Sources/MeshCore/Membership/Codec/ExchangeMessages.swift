@@ -1,3 +1,9 @@
+/// All that a node believes and all recent events, in two words; equal on nodes that agree.
+struct Summary: Equatable, Sendable {
+    var members: UInt64
+    var events: UInt64
+}
+
 /// The rest of the frame is what the sender believes of the members in these buckets, as ordinary messages.
 struct DeltaHeader: Equatable, Sendable {
     var buckets: BucketSet
@@ -8,6 +14,10 @@ struct DeltaHeader: Equatable, Sendable {
 }
 
 extension WireReader {
+    mutating func summary() throws(WireError) -> Summary {
+        Summary(members: try self.read(), events: try self.read())
+    }
+
     /// The buckets of the sender's digest.
     mutating func digestDifference(from own: Digest) throws(WireError) -> BucketSet {
         var differing = BucketSet()
@@ -31,6 +41,12 @@ extension WireReader {
 }
 
 extension WireWriter {
+    mutating func write(_ summary: Summary) {
+        self.write(MessageKind.summary)
+        self.write(summary.members)
+        self.write(summary.events)
+    }
+
     mutating func write(_ digest: Digest) {
         for bucket in digest.buckets { self.write(bucket) }
     }

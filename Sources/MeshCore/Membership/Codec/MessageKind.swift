@@ -6,6 +6,7 @@ package enum MessageKind: UInt8, Sendable, CaseIterable {
     case nack = 3
     case pingRequest = 4
     case epochAnswer = 5
+    case summary = 6
     // In datagrams and frames.
     case alive = 16
     case suspect = 17
