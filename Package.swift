@@ -39,7 +39,6 @@ let http: [Target.Dependency] = [
 let httpClient: Target.Dependency = .product(name: "AsyncHTTPClient", package: "async-http-client")
 let subprocess: Target.Dependency = .product(name: "Subprocess", package: "swift-subprocess")
 let systemPackage: Target.Dependency = .product(name: "SystemPackage", package: "swift-system")
-let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
 let signals: Target.Dependency = .product(name: "UnixSignals", package: "swift-service-lifecycle")
 let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 
@@ -84,11 +83,11 @@ let package = Package(
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
         .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2"),
         .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
-        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     ],
     targets: [
         .systemLibrary(name: "CSodium", pkgConfig: "libsodium", providers: [.apt(["libsodium-dev"])]),
         .systemLibrary(name: "CLZ4", pkgConfig: "liblz4", providers: [.apt(["liblz4-dev"])]),
+        .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
         .systemLibrary(name: "CRocksDB", pkgConfig: "rocksdb", providers: [.apt(["librocksdb-dev"])]),
         // Types of NVIDIA's management library, which is opened at run time.
         .systemLibrary(name: "CNVML"),
@@ -109,7 +108,7 @@ let package = Package(
             "meshnode",
             [
                 "MeshCore", "MeshTransport", "MeshStorage", "MeshRuntime", "MeshWorkers", "MeshGateway",
-                "CNVML", arguments, signals, yams, httpClient, logging, metrics,
+                "CNVML", "CYAML", arguments, signals, httpClient, logging, metrics,
             ] + nio),
         program("meshsim", ["MeshCore", "MeshSimulation", arguments]),
         program("meshbench", ["MeshCore", "MeshTransport", "CSodium", "CMallocCounter", arguments]),
