@@ -99,7 +99,7 @@ let package = Package(
         module("MeshCore", collections),
         module("MeshTransport", ["MeshCore", "CDatagrams", "CSodium", "CLZ4", logging, metrics] + nio),
         module("MeshStorage", ["MeshCore", "CRocksDB", logging, metrics]),
-        module("MeshRuntime", ["MeshCore", logging, metrics]),
+        module("MeshRuntime", ["MeshCore", logging, metrics] + collections),
         module("MeshWorkers", ["MeshRuntime", "MeshCore", logging, subprocess, systemPackage] + collections),
         module("MeshGateway", ["MeshRuntime", "MeshCore", logging, metrics] + http + nio),
         module("MeshSimulation", ["MeshCore", "MeshRuntime"] + collections),

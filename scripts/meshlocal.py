@@ -252,7 +252,7 @@ class Mesh:
                 raise Failure(f"{failure}\n{tails}") from None
 
     def spawn(self, *arguments, node):
-        """Starts a command against a node, such as `event watch`."""
+        """Starts a command against a node, such as `event follow`."""
         output = self.folder / f"command.{len(self.spawned)}"
         with open(output, "wb") as file:
             process = subprocess.Popen(

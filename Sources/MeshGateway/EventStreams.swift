@@ -1,37 +1,28 @@
-internal import FoundationEssentials
 internal import MeshCore
 internal import MeshRuntime
+internal import NIOCore
 internal import Synchronization
 
 /// The open event streams of a gateway: at most so many, and all of them end when the gateway does.
 final class EventStreams: Sendable {
-    /// What waits for one slow reader; past it the oldest is lost.
-    static let backlogMax = 256
-
-    enum Item: Sendable {
-        case event(NodeEvent)
-        case keepAlive
-    }
-
     /// One reader. Its place is free again when the last reference is gone, also if its body was never written.
     final class Subscription: Sendable {
-        let items: AsyncStream<Item>
-        fileprivate let continuation: AsyncStream<Item>.Continuation
+        fileprivate let news: AsyncStream<Void>
+        fileprivate let continuation: AsyncStream<Void>.Continuation
         private let number: Int
         private let streams: EventStreams
 
-        fileprivate init(number: Int, streams: EventStreams) {
+        fileprivate init(number: Int, streams: EventStreams, journal: EventJournal) {
             self.number = number
             self.streams = streams
-            (self.items, self.continuation) = AsyncStream.makeStream(
-                bufferingPolicy: .bufferingNewest(EventStreams.backlogMax))
+            (self.news, self.continuation) = journal.news()
         }
 
         deinit { self.streams.remove(self.number) }
     }
 
     private struct State {
-        var open: [Int: AsyncStream<Item>.Continuation] = [:]
+        var open: [Int: AsyncStream<Void>.Continuation] = [:]
         var next = 0
         var isClosed = false
     }
@@ -41,11 +32,11 @@ final class EventStreams: Sendable {
 
     init(streamsMax: Int) { self.streamsMax = streamsMax }
 
-    func open() throws(HTTPFailure) -> Subscription {
+    func open(_ journal: EventJournal) throws(HTTPFailure) -> Subscription {
         let subscription = self.state.withLock { state -> Subscription? in
             guard !state.isClosed, state.open.count < self.streamsMax else { return nil }
             state.next += 1
-            let subscription = Subscription(number: state.next, streams: self)
+            let subscription = Subscription(number: state.next, streams: self, journal: journal)
             state.open[state.next] = subscription.continuation
             return subscription
         }
@@ -69,96 +60,46 @@ final class EventStreams: Sendable {
     private func remove(_ number: Int) { self.state.withLock { $0.open[number] = nil } }
 }
 
-/// The kinds of event that a reader can choose.
-enum EventKind: String, CaseIterable, Sendable {
-    case member, user, definition
-
-    /// `member,user`; all kinds if there is no text.
-    static func parse(_ text: Substring?) throws(MeshError) -> Set<EventKind> {
-        guard let text else { return Set(self.allCases) }
-        var kinds: Set<EventKind> = []
-        for part in text.split(separator: ",") {
-            guard let kind = EventKind(rawValue: String(part)) else {
-                throw MeshError(
-                    .invalidArgument, "'\(part.prefix(64))' is no kind of event",
-                    hint: "kinds are \(self.allCases.map(\.rawValue).joined(separator: ", "))")
-            }
-            kinds.insert(kind)
-        }
-        return kinds
-    }
-}
-
 extension EventStreams.Subscription {
-    /// Copies the node's events and a tick every `keepAlive` into `items` while `write` consumes them.
+    /// Writes what the journal has behind `id` and all that comes, until the journal or the gateway ends. A reader that
+    /// takes its time finds in the journal what it has not read yet, or a gap: nothing is queued for it.
     @concurrent
-    func forward(
-        _ events: AsyncStream<NodeEvent>, keepAlive: Duration,
-        while write: @concurrent () async throws -> Void
+    func write(
+        _ journal: EventJournal, after id: EventID, kinds: Set<EventKind>, keepAlive: Duration,
+        to write: @concurrent (ByteBuffer) async throws -> Void
     ) async throws {
+        try await write(ByteBuffer(string: ": connected\n\n"))
+        try await self.ticking(every: keepAlive) {
+            var place = id
+            var lastWrite = ContinuousClock.now
+            for await _ in self.news {
+                while true {
+                    let page = journal.read(after: place, kinds: kinds)
+                    place = page.end
+                    guard page.gap != nil || !page.events.isEmpty else { break }
+                    try await write(ByteBuffer(string: page.serverSentEvents))
+                    lastWrite = .now
+                }
+                guard ContinuousClock.now - lastWrite >= keepAlive else { continue }
+                try await write(ByteBuffer(string: ": keep-alive\n\n"))
+                lastWrite = .now
+            }
+        }
+    }
+
+    /// Wakes the reader at once and then at least so often, news or none, while `body` runs.
+    @concurrent
+    private func ticking(every interval: Duration, _ body: @concurrent () async throws -> Void) async throws {
         let continuation = self.continuation
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask {
-                for await event in events { continuation.yield(.event(event)) }
-                continuation.finish()
-            }
-            group.addTask {
                 while true {
-                    try await Task.sleep(for: keepAlive)
-                    continuation.yield(.keepAlive)
+                    continuation.yield()
+                    try await Task.sleep(for: interval)
                 }
             }
             defer { group.cancelAll() }
-            try await write()
+            try await body()
         }
-    }
-}
-
-extension NodeEvent {
-    var kind: EventKind {
-        switch self {
-        case .member: .member
-        case .user: .user
-        case .definition: .definition
-        }
-    }
-
-    /// One event of the stream (WHATWG HTML, 9.2): its data is one line of JSON.
-    var serverSentEvent: String {
-        let data =
-            switch self {
-            case .member(let member, let cause): jsonBytes(MemberEvent(cause: cause, member: member))
-            case .user(let name, let payload, let origin):
-                jsonBytes(UserEventView(name: name, payload: payload, origin: origin))
-            case .definition(let name, let change): jsonBytes(DefinitionEvent(name: name, change: change))
-            }
-        return "event: \(self.kind.rawValue)\ndata: \(String(decoding: data, as: UTF8.self))\n\n"
-    }
-}
-
-private struct MemberEvent: Encodable {
-    var cause: String
-    var member: MemberView
-}
-
-private struct DefinitionEvent: Encodable {
-    var name: String
-    var change: String
-}
-
-/// A user event on its way out: text where the payload is text, base64 where it is not.
-private struct UserEventView: Encodable {
-    var name: String
-    var origin: String
-    var payload: String?
-    // The name in the JSON.
-    // swift-format-ignore: AlwaysUseLowerCamelCase
-    var payload_base64: String?
-
-    init(name: String, payload: [UInt8], origin: String) {
-        self.name = name
-        self.origin = origin
-        self.payload = String(validating: payload, as: UTF8.self)
-        self.payload_base64 = self.payload == nil ? Data(payload).base64EncodedString() : nil
     }
 }

@@ -1,6 +1,7 @@
 internal import FoundationEssentials
 internal import HTTPTypes
 internal import HummingbirdCore
+internal import Logging
 internal import MeshCore
 internal import MeshRuntime
 internal import NIOCore
@@ -40,6 +41,7 @@ struct RequestHandler: Sendable {
         case .installKey: return .json(try await self.control.installKey())
         case .useKey(let key): return .json(try await self.control.useKey(key, force: request.isForced()))
         case .removeKey(let key): return .json(try await self.control.removeKey(key, force: request.isForced()))
+        case .logs: return try await self.logs(request)
         case .leave:
             await self.control.leave()
             return .json(["state": "leaving"], status: .accepted)
@@ -92,27 +94,49 @@ struct RequestHandler: Sendable {
         return .json(["name": event.name], status: .accepted)
     }
 
+    /// A stream, or for who accepts JSON and no stream, a list of what there is.
     private func events(_ request: RoutedRequest) throws -> Response {
-        let kinds = try EventKind.parse(request.query["kinds"])
-        let subscription = try self.streams.open()
+        let kinds = try EventKind.parse(request.query["type"])
+        let after = try request.after()
+        let journal = self.control.journal
+        if request.headers[.accept]?.hasPrefix("application/json") ?? false {
+            let limit = try request.limit("limit", default: 100)
+            let page =
+                after.map { journal.read(after: $0, kinds: kinds, limit: limit) }
+                ?? journal.read(last: limit, kinds: kinds)
+            return .json(EventList(page))
+        }
+        let subscription = try self.streams.open(journal)
         // Asked for now and not when the body is written: what happens in between is not lost.
-        let events = self.control.events()
+        let id = after ?? journal.end
         let body = ResponseBody { [keepAlive] writer in
-            try await writer.write(ByteBuffer(string: ": connected\n\n"))
-            try await subscription.forward(events, keepAlive: keepAlive) {
-                for await item in subscription.items {
-                    switch item {
-                    case .keepAlive: try await writer.write(ByteBuffer(string: ": keep-alive\n\n"))
-                    case .event(let event) where kinds.contains(event.kind):
-                        try await writer.write(ByteBuffer(string: event.serverSentEvent))
-                    case .event: break
-                    }
-                }
+            try await subscription.write(journal, after: id, kinds: kinds, keepAlive: keepAlive) { buffer in
+                try await writer.write(buffer)
             }
             try await writer.finish(nil)
         }
         return Response(
             status: .ok, headers: [.contentType: "text/event-stream", .cacheControl: "no-store"], body: body)
+    }
+
+    private func logs(_ request: RoutedRequest) async throws -> Response {
+        var query = LogQuery(
+            after: try request.after(), lines: try request.limit("lines", default: LogQuery.linesDefault))
+        if let text = request.query["level"] {
+            guard let level = Logger.Level(rawValue: String(text)) else {
+                throw MeshError(
+                    .invalidArgument, "'\(text.prefix(64))' is no level",
+                    hint: "levels are \(Logger.Level.allCases.map(\.rawValue).joined(separator: ", "))")
+            }
+            query.level = level
+        }
+        if let text = request.query["age_ms"] {
+            guard let milliseconds = Int64(text), milliseconds >= 0 else {
+                throw MeshError(.invalidArgument, "age_ms is a whole number of milliseconds, 0 or more")
+            }
+            query.age = .milliseconds(min(milliseconds, 1 << 53))
+        }
+        return .json(LogList(try await self.control.logs(of: request.query["node"].map(String.init), query)))
     }
 }
 

@@ -17,7 +17,7 @@ enum Route: Hashable, Sendable {
     case apply
     case delete(String)
     case raise
-    case events
+    case events, logs
     case keys, installKey
     case useKey(String)
     case removeKey(String)
@@ -54,6 +54,7 @@ enum Route: Hashable, Sendable {
         case "/v1/definitions": return [(.get, .definitions), (.post, .apply)]
         case "/v1/events": return [(.get, .events), (.post, .raise)]
         case "/v1/keys": return [(.get, .keys), (.post, .installKey)]
+        case "/v1/logs": return [(.get, .logs)]
         case "/v1/leave": return [(.post, .leave)]
         default: break
         }
@@ -95,6 +96,7 @@ enum Route: Hashable, Sendable {
         case .raise: "raise"
         case .events: "events"
         case .keys, .installKey, .useKey, .removeKey: "keys"
+        case .logs: "logs"
         case .leave: "leave"
         }
     }
@@ -114,7 +116,8 @@ enum Route: Hashable, Sendable {
         switch self {
         case .actors: ["prefix"]
         case .capabilities: ["node"]
-        case .events: ["kinds"]
+        case .events: ["type", "after", "limit"]
+        case .logs: ["node", "after", "age_ms", "level", "lines"]
         case .useKey, .removeKey: ["force"]
         default: []
         }

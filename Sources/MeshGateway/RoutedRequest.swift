@@ -8,6 +8,7 @@ extension HTTPField.Name {
     static let delivery = Self("Meshnode-Delivery") ?? .eTag
     static let sender = Self("Meshnode-Sender") ?? .eTag
     static let idempotencyKey = Self("Idempotency-Key") ?? .eTag
+    static let lastEventID = Self("Last-Event-ID") ?? .eTag
 }
 
 /// A request whose route is known and whose body, if the route takes one, has been read.
@@ -28,7 +29,8 @@ struct RoutedRequest: Sendable {
         for pair in (query ?? "").split(separator: "&") {
             let parts = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
             guard let name = percentDecoded(parts[0]), route.parameters.contains(name) else {
-                let known = route.parameters.isEmpty ? "it takes none" : "it takes \(route.parameters.joined())"
+                let known =
+                    route.parameters.isEmpty ? "it takes none" : "it takes \(route.parameters.joined(separator: ", "))"
                 throw MeshError(.invalidArgument, "unknown query parameter '\(parts[0].prefix(64))'", hint: known)
             }
             guard let value = percentDecoded(parts.count > 1 ? parts[1] : "") else {
@@ -52,6 +54,25 @@ struct RoutedRequest: Sendable {
         case "true": return true
         case .some: throw MeshError(.invalidArgument, "force is true or false")
         }
+    }
+
+    /// The last event that the reader knows. A browser that reconnects sends the header with the URL it began with, so
+    /// the header is the newer one.
+    func after() throws(MeshError) -> EventID? {
+        if let text = self.headers[.lastEventID], !text.isEmpty {
+            return try EventID.parse(text, from: "Last-Event-ID")
+        }
+        guard let text = self.query["after"] else { return nil }
+        return try EventID.parse(text, from: "after")
+    }
+
+    /// How much of a list is wanted.
+    func limit(_ name: String, default standard: Int) throws(MeshError) -> Int {
+        guard let text = self.query[name] else { return standard }
+        guard let number = Int(text), 0...LogQuery.linesMax ~= number else {
+            throw MeshError(.invalidArgument, "\(name) is a whole number from 0 to \(LogQuery.linesMax)")
+        }
+        return number
     }
 
     /// The message that this request is, from its headers and body.

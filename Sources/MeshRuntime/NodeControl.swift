@@ -23,8 +23,10 @@ package protocol NodeControl: Sendable {
     func delete(definition name: String) async throws
 
     func raise(event name: String, payload: [UInt8]) async throws
-    /// Membership changes, user events and definitions from now on; bounded, a slow reader loses the oldest.
-    func events() -> AsyncStream<NodeEvent>
+    /// What happened here: membership changes, definitions, user events and log lines.
+    var journal: EventJournal { get }
+    /// Log lines of a member, by name, id or unique prefix of the id; nil is this node.
+    func logs(of node: String?, _ query: LogQuery) async throws -> LogsView
 
     /// The mesh's keys and who has which; asks every live member, for at most a few seconds.
     func keys() async -> KeysView
@@ -86,10 +88,4 @@ package struct MessageReply: Sendable {
         self.id = id
         self.body = body
     }
-}
-
-package enum NodeEvent: Sendable {
-    case member(MemberView, cause: String)
-    case user(name: String, payload: [UInt8], origin: String)
-    case definition(name: String, change: String)
 }

@@ -29,7 +29,11 @@ extension Runtime {
         return await withTaskGroup(of: (NodeID, [ActorView]?).self) { group in
             group.addTask { (local, await self.localActors(prefix: prefix)) }
             for peer in self.directory.placeable where peer != local {
-                group.addTask { (peer, await self.ask(peer, prefix: prefix, deadline: deadline)) }
+                group.addTask {
+                    let body = await self.ask(peer, .actors(prefix: prefix), deadline: deadline)
+                    let listing = body.flatMap { try? ActorListing(decoding: $0, node: self.name(of: peer)) }
+                    return (peer, listing?.actors)
+                }
             }
             var view = ActorsView(actors: [], missing: [])
             for await (node, actors) in group {
@@ -49,14 +53,37 @@ extension Runtime {
         }
     }
 
-    /// Nil if there was no answer that could be read.
-    private func ask(_ peer: NodeID, prefix: String, deadline: Instant) async -> [ActorView]? {
-        let frame = QueryFrame.actors(prefix: prefix).encoded()
+    /// The log lines of a member.
+    package func logs(of node: NodeID, _ query: LogQuery) async throws -> LogsView {
+        let name = self.name(of: node)
+        guard node != self.directory.localID else {
+            return LogsView(node: node.description, name: name, page: self.journal.logs(query))
+        }
+        let deadline = MonotonicClock.now + self.configuration.listingTimeout
+        guard let body = await self.ask(node, .logs(query), deadline: deadline) else {
+            throw MeshError(
+                .unavailable, "\(name) did not send its log within \(self.configuration.listingTimeout)",
+                hint:
+                    "it may be down, or run a version that cannot: 'meshnode members' tells; its log is also where its "
+                    + "standard error goes", retryAfter: .seconds(1))
+        }
+        do {
+            return LogsView(node: node.description, name: name, page: try EventJournal.Page(decodingLogs: body))
+        } catch {
+            throw MeshError(
+                .internalError, "the log that \(name) sent cannot be read: \(error)",
+                hint: "its version differs: read it with the meshnode of that machine")
+        }
+    }
+
+    /// The body of the answer; nil if none came in time.
+    private func ask(_ peer: NodeID, _ query: QueryFrame, deadline: Instant) async -> [UInt8]? {
+        let frame = query.encoded()
         let answer = try? await self.requests.perform(to: peer, deadline: deadline) { number in
             guard case .queued = self.transmit(PeerFrame(kind: .query, correlation: number, body: frame), to: peer)
             else { return self.requests.answered(number, by: peer, .disconnected) }
         }
         guard case .listing(let body) = answer else { return nil }
-        return try? ActorListing(decoding: body, node: self.name(of: peer)).actors
+        return body
     }
 }

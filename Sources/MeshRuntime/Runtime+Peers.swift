@@ -24,6 +24,9 @@ extension Runtime: PeerHandler {
                         _ = self.transmit(
                             PeerFrame(kind: .answer, correlation: frame.correlation, body: body), to: node)
                     }
+                case .logs(let query):
+                    let body = self.journal.logs(query).encodedLogs()
+                    _ = self.transmit(PeerFrame(kind: .answer, correlation: frame.correlation, body: body), to: node)
                 }
             case .answer: self.requests.answered(frame.correlation, by: node, .listing(frame.body))
             case .membership, .keyring: break

@@ -7,6 +7,8 @@ internal import Synchronization
 /// Order of use: `init`, `recover`, `attach`, then `run` for as long as the node lives; `shutdown` ends `run`. What arrives
 /// before `recover` has ended is refused as unavailable.
 package final class Runtime: Sendable {
+    private static let comparedAtFirst = 3
+
     let directory: any MemberDirectory
     let ownership: any PathOwnership
     let configuration: RuntimeConfiguration
@@ -14,19 +16,20 @@ package final class Runtime: Sendable {
     let requests: Requests
     let definitionTable: GossipedDefinitions
     let actors: LocalActors
+    let journal: EventJournal
     private static let comparedAtFirst = 3
-
     private let link: Link
     private let alarm: Alarm
     private let isAlone = Mutex(true)
     private let grace = Mutex<Duration>(.zero)
     private let ended = Mutex<(isOver: Bool, waiters: [CheckedContinuation<Void, Never>])>((false, []))
 
-    /// `definitionChanged` is told of every definition that is created, updated or deleted, here or elsewhere.
+    /// `journal` is told of every definition that is created, updated or deleted, here or elsewhere; other members may
+    /// read the log lines in it.
     package init(
         directory: any MemberDirectory, ownership: any PathOwnership, storage: any Storage,
-        handlers: any ActorHandlers, configuration: RuntimeConfiguration = RuntimeConfiguration(), logger: Logger,
-        definitionChanged: @escaping @Sendable (String, DefinitionTable.Change) -> Void = { _, _ in }
+        handlers: any ActorHandlers, configuration: RuntimeConfiguration = RuntimeConfiguration(),
+        journal: EventJournal = EventJournal(), logger: Logger
     ) {
         let alarm = Alarm()
         let link = Link()
@@ -35,6 +38,7 @@ package final class Runtime: Sendable {
         self.ownership = ownership
         self.configuration = configuration
         self.logger = logger
+        self.journal = journal
         self.alarm = alarm
         self.link = link
         self.requests = requests
@@ -48,9 +52,9 @@ package final class Runtime: Sendable {
             guard let body = ReplyFrame(answer)?.encoded() else { return }
             _ = link.send(PeerFrame(kind: .reply, correlation: replyTo.request, body: body), node)
         }
-        self.definitionTable.observe { [weak actors, definitionChanged] changes in
+        self.definitionTable.observe { [weak actors] changes in
             actors?.definitionsChanged()
-            for (name, change) in changes { definitionChanged(name, change) }
+            for (name, change) in changes { journal.publish(.definition(name: name, change: change.rawValue)) }
         }
     }
 

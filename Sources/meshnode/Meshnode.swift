@@ -13,8 +13,8 @@ struct Meshnode: AsyncParsableCommand {
             KeysCommand.self,
             TokenCommand.self,
             ApplyCommand.self, GetCommand.self, DeleteCommand.self, SendCommand.self, CallCommand.self,
-            ActorsCommand.self, EventCommand.self, ConfigCommand.self, VersionCommand.self, CompletionsCommand.self,
-            ReadGPUsCommand.self,
+            ActorsCommand.self, EventCommand.self, LogsCommand.self, ConfigCommand.self, VersionCommand.self,
+            CompletionCommand.self, ReadGPUsCommand.self,
         ])
 
     static let version = "0.1.0"

@@ -14,13 +14,13 @@ final class ScriptedNode: NodeControl {
         var prefix: String?
         var failure: MeshError?
         var reply: [UInt8] = Array(#"{"ok":true}"#.utf8)
-        var listeners: [AsyncStream<NodeEvent>.Continuation] = []
         var hasLeft = false
         var keyChanges: [String] = []
         /// Held calls wait until the test ends them.
         var held: AsyncStream<Void>?
     }
 
+    let journal = EventJournal(boot: 7)
     private let state = Mutex(State())
 
     func with<Value: Sendable>(_ body: (inout State) -> Value) -> Value {
@@ -99,15 +99,12 @@ final class ScriptedNode: NodeControl {
         self.state.withLock { $0.raised.append((name, payload)) }
     }
 
-    func events() -> AsyncStream<NodeEvent> {
-        let (stream, continuation) = AsyncStream.makeStream(of: NodeEvent.self, bufferingPolicy: .bufferingNewest(16))
-        self.state.withLock { $0.listeners.append(continuation) }
-        return stream
+    func logs(of node: String?, _ query: LogQuery) async throws -> LogsView {
+        try self.check()
+        return LogsView(node: "00", name: node ?? "one", page: self.journal.logs(query))
     }
 
-    func tell(_ event: NodeEvent) {
-        for listener in self.state.withLock({ $0.listeners }) { listener.yield(event) }
-    }
+    func tell(_ event: NodeEvent.Content) { self.journal.publish(event) }
 
     func keys() async -> KeysView { Self.keysView() }
 

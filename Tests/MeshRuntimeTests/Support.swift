@@ -125,13 +125,13 @@ final class TestNode: Sendable {
     let runtime: Runtime
     let storage: RocksStorage
     let ownership: TestOwnership
+    let journal = EventJournal(boot: 1)
     private let task: Task<Void, Never>
     private let hub: TestMesh
 
     init(
         _ number: UInt64, in mesh: TestMesh, folder: String, handlers: ScriptedHandlers = ScriptedHandlers(),
-        configuration: RuntimeConfiguration = RuntimeConfiguration(),
-        definitionChanged: @escaping @Sendable (String, DefinitionTable.Change) -> Void = { _, _ in }
+        configuration: RuntimeConfiguration = RuntimeConfiguration()
     ) async throws {
         self.id = NodeID(high: 0, low: number)
         self.hub = mesh
@@ -142,8 +142,8 @@ final class TestNode: Sendable {
             RendezvousOwnership(placement: Placement(cluster: mesh.cluster), directory: directory))
         let runtime = Runtime(
             directory: directory, ownership: self.ownership, storage: self.storage, handlers: handlers,
-            configuration: configuration, logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }),
-            definitionChanged: definitionChanged)
+            configuration: configuration, journal: self.journal,
+            logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }))
         self.runtime = runtime
         try await runtime.recover()
         mesh.join(self.id, runtime)

@@ -8,7 +8,7 @@ import unittest
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT / "scripts"))
 
-from meshlocal import Failure, Mesh, Node, wait_until  # noqa: E402,F401 (re-exported)
+from meshlocal import Failure, Mesh, Node, UnixConnection, wait_until  # noqa: E402,F401 (re-exported)
 
 
 class MeshCase(unittest.TestCase):

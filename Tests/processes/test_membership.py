@@ -217,7 +217,7 @@ class Membership(MeshCase):
     def test_user_events_reach_every_member(self):
         alpha, beta = self.mesh.create("alpha"), self.mesh.join("beta")
         self.mesh.wait_members(2)
-        watch = self.mesh.spawn("event", "watch", node=beta)
+        watch = self.mesh.spawn("event", "follow", node=beta)
 
         # The watch is open when an event comes through; until then events are raised again.
         def seen():

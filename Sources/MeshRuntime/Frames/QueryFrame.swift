@@ -4,6 +4,7 @@ internal import MeshCore
 enum QueryFrame: Hashable, Sendable {
     /// Actors whose path begins with a text.
     case actors(prefix: String)
+    case logs(LogQuery)
 
     func encoded() -> [UInt8] {
         var writer = WireWriter()
@@ -11,14 +12,20 @@ enum QueryFrame: Hashable, Sendable {
         case .actors(let prefix):
             writer.write(1 as UInt8)
             writer.write(text: prefix)
+        case .logs(let query):
+            writer.write(2 as UInt8)
+            query.write(to: &writer)
         }
         return writer.bytes
     }
 
     init(decoding bytes: [UInt8]) throws(WireError) {
         var reader = WireReader(bytes.raw)
-        guard try reader.read(UInt8.self) == 1 else { throw WireError(.unknownKind, at: 0) }
-        self = .actors(prefix: try reader.text(limit: ActorPath.bytesMax))
+        switch try reader.read(UInt8.self) {
+        case 1: self = .actors(prefix: try reader.text(limit: ActorPath.bytesMax))
+        case 2: self = .logs(try LogQuery.read(from: &reader))
+        default: throw WireError(.unknownKind, at: 0)
+        }
         try reader.end()
     }
 }

@@ -55,7 +55,7 @@ struct NodeClient: Sendable {
     func decoded<Value: Decodable>(
         _ type: Value.Type, _ path: String, method: String = "GET", body: [UInt8]? = nil
     ) async throws -> (value: Value, bytes: [UInt8]) {
-        let bytes = try await self.request(method, path, body: body).body
+        let bytes = try await self.request(method, path, headers: [("Accept", "application/json")], body: body).body
         do { return (try JSONDecoder().decode(type, from: Data(bytes)), bytes) } catch {
             throw CommandFailure(
                 "the answer of \(self.address.description) is not what this version reads",
@@ -63,19 +63,25 @@ struct NodeClient: Sendable {
         }
     }
 
-    /// Server-sent events until the node ends them; `receive` gets the kind and the data of each.
-    func events(_ path: String, _ receive: (String, [UInt8]) async throws -> Void) async throws {
-        let request = self.prepared("GET", path, [("Accept", "text/event-stream")])
+    /// Server-sent events behind `id`, or from now on, until the node ends them.
+    func events(
+        _ path: String, after id: String = "", onConnect: () -> Void = {},
+        _ receive: (EventParser.Event) async throws -> Void
+    ) async throws {
+        var headers = [("Accept", "text/event-stream")]
+        if !id.isEmpty { headers.append(("Last-Event-ID", id)) }
         do {
             // Only the head has a deadline: the stream is meant to go on.
-            let response = try await self.client.execute(request, timeout: .hours(24 * 365))
+            let response = try await self.client.execute(
+                self.prepared("GET", path, headers), timeout: .hours(24 * 365))
             guard response.status == .ok else {
                 let bytes = Array(buffer: try await response.body.collect(upTo: Self.answerBytesMax))
                 throw self.failure(response.status, bytes)
             }
+            onConnect()
             var parser = EventParser()
             for try await buffer in response.body {
-                for event in try parser.feed(buffer.readableBytesView) { try await receive(event.kind, event.data) }
+                for event in try parser.feed(buffer.readableBytesView) { try await receive(event) }
             }
         } catch {
             throw self.failure(error, .zero, mayHaveActed: false)
@@ -151,54 +157,5 @@ private func isRefusal(_ error: any Error) -> Bool {
     case let error as IOError:
         [ENOENT, ENOTDIR, ECONNREFUSED, EACCES, EHOSTUNREACH, ENETUNREACH, ETIMEDOUT].contains(error.errnoCode)
     default: false
-    }
-}
-
-/// Takes a stream of server-sent events apart (WHATWG HTML, 9.2.6); comments are dropped.
-package struct EventParser: Sendable {
-    package struct Event: Hashable, Sendable {
-        package var kind: String
-        package var data: [UInt8]
-    }
-
-    static let lineBytesMax = 1 << 20
-
-    private var line: [UInt8] = []
-    private var kind = ""
-    private var data: [UInt8] = []
-
-    package init() {}
-
-    package mutating func feed(_ bytes: some Sequence<UInt8>) throws -> [Event] {
-        var events: [Event] = []
-        for byte in bytes {
-            guard byte == UInt8(ascii: "\n") else {
-                guard self.line.count < Self.lineBytesMax else {
-                    throw CommandFailure("a line of the event stream is too long")
-                }
-                self.line.append(byte)
-                continue
-            }
-            if let event = self.endLine() { events.append(event) }
-            self.line.removeAll(keepingCapacity: true)
-        }
-        return events
-    }
-
-    private mutating func endLine() -> Event? {
-        if self.line.last == UInt8(ascii: "\r") { self.line.removeLast() }
-        guard !self.line.isEmpty else {
-            defer { (self.kind, self.data) = ("", []) }
-            return self.data.isEmpty ? nil : Event(kind: self.kind, data: self.data)
-        }
-        let colon = self.line.firstIndex(of: UInt8(ascii: ":")) ?? self.line.endIndex
-        var value = self.line[colon...].dropFirst()
-        if value.first == UInt8(ascii: " ") { value = value.dropFirst() }
-        switch String(decoding: self.line[..<colon], as: UTF8.self) {
-        case "event": self.kind = String(decoding: value, as: UTF8.self)
-        case "data": self.data += value
-        default: break
-        }
-        return nil
     }
 }

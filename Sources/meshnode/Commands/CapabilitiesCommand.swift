@@ -26,14 +26,16 @@ struct CapabilitiesCommand: FolderCommand {
         try await self.withNode { node in
             let query = self.member.map { "?node=\(percentEncoded($0))" } ?? ""
             let (view, bytes) = try await node.decoded(Nodes.self, "/v1/capabilities\(query)")
-            if self.isJSON { return self.printAnswer(bytes) }
-            guard self.member != nil, let only = view.nodes.first else {
-                return printLine(
-                    CapabilitiesText.members(view.nodes, width: Terminal.width, color: Terminal.hasColor))
-            }
-            printLine(printable("\(only.name) (\(only.id.prefix(8))) is \(only.state)") + "\n")
-            printLine(CapabilitiesText.all(only.capabilities, width: Terminal.width))
+            try self.output.show(bytes) { self.print(view.nodes) }
         }
+    }
+
+    private func print(_ nodes: [CapabilitiesView]) {
+        guard self.member != nil, let only = nodes.first else {
+            return printLine(CapabilitiesText.members(nodes, width: Terminal.width, color: Terminal.hasColor))
+        }
+        printLine(printable("\(only.name) (\(only.id.prefix(8))) is \(only.state)") + "\n")
+        printLine(CapabilitiesText.all(only.capabilities, width: Terminal.width))
     }
 
     private struct Probed: Encodable {
@@ -53,13 +55,11 @@ struct CapabilitiesCommand: FolderCommand {
         let labels = Dictionary(facts.map { ($0.label.key, $0.label.value) }, uniquingKeysWith: { $1 })
         var failures = host.failures.merging(answer?.reading?.failures ?? [:]) { $1 }
         failures["gpu"] = answer?.failure ?? failures["gpu"]
-        if self.isJSON {
-            return try printJSON(
-                Probed(capabilities: labels, hardware: HardwareView(labels), failures: failures))
-        }
-        printLine(CapabilitiesText.all(labels, width: Terminal.width))
-        for (what, reason) in failures.sorted(by: { $0.key < $1.key }) {
-            warn("\(what) is not advertised: \(printable(reason))")
+        try self.output.show(Probed(capabilities: labels, hardware: HardwareView(labels), failures: failures)) {
+            printLine(CapabilitiesText.all(labels, width: Terminal.width))
+            for (what, reason) in failures.sorted(by: { $0.key < $1.key }) {
+                warn("\(what) is not advertised: \(printable(reason))")
+            }
         }
     }
 }

@@ -1,13 +1,6 @@
 internal import ArgumentParser
 internal import FoundationEssentials
 
-enum OutputFormat: String, ExpressibleByArgument, CaseIterable { case table, json }
-
-struct OutputOptions: ParsableArguments {
-    @Option(name: [.customShort("o"), .long], help: "How to print: a table for people, or JSON for programs.")
-    var format = OutputFormat.table
-}
-
 /// Which node a command talks to; for every command but `start`.
 struct ClientOptions: ParsableArguments {
     @Option(
@@ -53,7 +46,7 @@ extension FolderCommand {
 extension ClientCommand {
     var namedFolder: String? { self.client.dataFolder }
 
-    var isJSON: Bool { self.client.output.format == .json }
+    var output: OutputOptions { self.client.output }
 
     func withNode<Result>(_ body: (NodeClient) async throws -> Result) async throws -> Result {
         let address = try NodeAddress(
@@ -61,7 +54,4 @@ extension ClientCommand {
             tokenFile: self.client.tokenFile, environment: ProcessInfo.processInfo.environment)
         return try await NodeClient.with(address, body)
     }
-
-    /// What the node answered, for programs; the keys are the node's.
-    func printAnswer(_ bytes: [UInt8]) { printRaw(bytes.last == UInt8(ascii: "\n") ? bytes : bytes + [0x0A]) }
 }

@@ -17,9 +17,7 @@ struct ConfigCommand: ParsableCommand {
                 name: setting.name, value: setting.isSecret && !value.isEmpty ? "(hidden)" : value,
                 origin: (configuration.origins[setting.name] ?? .standard).description)
         }
-        switch self.output.format {
-        case .json: try printJSON(["settings": rows])
-        case .table:
+        try self.output.show(["settings": rows]) {
             var table = Table([.left("SETTING"), .flexible("VALUE", min: 20), .left("ORIGIN")])
             for row in rows { table.add([row.name, row.value.isEmpty ? "-" : row.value, row.origin]) }
             printLine(table.text(width: Terminal.width))

@@ -24,8 +24,9 @@ struct ApplyCommand: FolderCommand {
         try await self.withNode { node in
             let (view, answer) = try await node.decoded(
                 Definitions.self, "/v1/definitions", method: "POST", body: bytes)
-            if self.isJSON { return self.printAnswer(answer) }
-            for definition in view.definitions { printLine(printable("\(definition.name) \(definition.change)")) }
+            try self.output.show(answer) {
+                for definition in view.definitions { printLine(printable("\(definition.name) \(definition.change)")) }
+            }
         }
     }
 }
@@ -36,27 +37,31 @@ struct GetCommand: FolderCommand {
 
     @OptionGroup var client: ClientOptions
     @OptionGroup var folder: FolderOptions
-    @Argument(help: "The name of a definition.") var name: String?
+    @Argument(help: "The name of a definition.", completion: .definitions) var name: String?
 
     func run() async throws {
         try await self.withNode { node in
             if let name = self.name {
                 let (view, bytes) = try await node.decoded(
                     DefinitionView.self, "/v1/definitions/\(percentEncoded(name))")
-                if self.isJSON { return self.printAnswer(bytes) }
-                return printRaw(Array((view.source.hasSuffix("\n") ? view.source : view.source + "\n").utf8))
+                return try self.output.show(bytes) {
+                    printRaw(Array((view.source.hasSuffix("\n") ? view.source : view.source + "\n").utf8))
+                }
             }
             let (view, bytes) = try await node.decoded(Definitions.self, "/v1/definitions")
-            if self.isJSON { return self.printAnswer(bytes) }
-            var table = Table([
-                .flexible("NAME", min: 12), .flexible("PATH", min: 20), .right("VERSION"),
-                .flexible("APPLIED AT", min: 8),
-            ])
-            for definition in view.definitions {
-                table.add([definition.name, definition.path, String(definition.version), definition.origin])
-            }
-            printLine(table.text(width: Terminal.width, color: Terminal.hasColor))
+            try self.output.show(bytes) { self.print(view.definitions) }
         }
+    }
+
+    private func print(_ definitions: [DefinitionView]) {
+        var table = Table([
+            .flexible("NAME", min: 12), .flexible("PATH", min: 20), .right("VERSION"),
+            .flexible("APPLIED AT", min: 8),
+        ])
+        for definition in definitions {
+            table.add([definition.name, definition.path, String(definition.version), definition.origin])
+        }
+        printLine(table.text(width: Terminal.width, color: Terminal.hasColor))
     }
 }
 
@@ -66,13 +71,14 @@ struct DeleteCommand: FolderCommand {
 
     @OptionGroup var client: ClientOptions
     @OptionGroup var folder: FolderOptions
-    @Argument(help: "The name of the definition.") var name: String
+    @Argument(help: "The name of the definition.", completion: .definitions) var name: String
 
     func run() async throws {
         try await self.withNode { node in
             _ = try await node.request("DELETE", "/v1/definitions/\(percentEncoded(self.name))")
-            if self.isJSON { return try printJSON(["name": self.name, "change": "deleted"]) }
-            printLine(printable("\(self.name) deleted"))
+            try self.output.show(["name": self.name, "change": "deleted"]) {
+                printLine(printable("\(self.name) deleted"))
+            }
         }
     }
 }

@@ -21,8 +21,9 @@ struct KeysListCommand: FolderCommand {
     func run() async throws {
         try await self.withNode { node in
             let (view, bytes) = try await node.decoded(KeysView.self, "/v1/keys")
-            if self.isJSON { return self.printAnswer(bytes) }
-            printLine(KeysText.list(view, width: Terminal.width, color: Terminal.hasColor))
+            try self.output.show(bytes) {
+                printLine(KeysText.list(view, width: Terminal.width, color: Terminal.hasColor))
+            }
         }
     }
 }
@@ -59,7 +60,7 @@ extension KeyStepCommand {
             var told: Set<String> = []
             while true {
                 for member in view.members where member.isLive && self.isDone(member, key) {
-                    guard told.insert(member.id).inserted, !self.isJSON else { continue }
+                    guard told.insert(member.id).inserted, self.output.isText else { continue }
                     printLine(printable("\(member.name): \(key) \(self.verb)"))
                 }
                 let waiting = view.members.filter { $0.isLive && !self.isDone($0, key) }
@@ -68,8 +69,7 @@ extension KeyStepCommand {
                 try await Task.sleep(for: .milliseconds(500))
                 (view, bytes) = try await node.decoded(KeysView.self, "/v1/keys")
             }
-            if self.isJSON { return self.printAnswer(bytes) }
-            self.conclude(view, key)
+            try self.output.show(bytes) { self.conclude(view, key) }
         }
     }
 

@@ -27,10 +27,7 @@ struct TokenCommand: ParsableCommand {
     func run() throws {
         let token =
             self.new ? MeshKeys.generate().token(cluster: .random()).text : try self.tokenOfFolder()
-        switch self.output.format {
-        case .table: printLine(token)
-        case .json: try printJSON(["token": token])
-        }
+        try self.output.show(["token": token]) { printLine(token) }
     }
 
     private func tokenOfFolder() throws -> String {
@@ -52,17 +49,19 @@ struct VersionCommand: ParsableCommand {
     @OptionGroup var output: OutputOptions
 
     func run() throws {
-        switch self.output.format {
-        case .table: printLine("meshnode \(Meshnode.version)")
-        case .json: try printJSON(["version": Meshnode.version])
-        }
+        try self.output.show(["version": Meshnode.version]) { printLine("meshnode \(Meshnode.version)") }
     }
 }
 
-struct CompletionsCommand: ParsableCommand {
+struct CompletionCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "completions", abstract: "Print a completion script for a shell.",
-        discussion: "For bash: meshnode completions bash > /etc/bash_completion.d/meshnode")
+        commandName: "completion", abstract: "Print a completion script for a shell.",
+        discussion: """
+            bash: meshnode completion bash > /etc/bash_completion.d/meshnode
+            zsh:  meshnode completion zsh > /usr/local/share/zsh/site-functions/_meshnode
+            fish: meshnode completion fish > /etc/fish/completions/meshnode.fish
+            Names of members and definitions are completed too, from the node of MESHNODE_NODE or MESHNODE_DATA.
+            """, aliases: ["completions"])
 
     enum Shell: String, ExpressibleByArgument, CaseIterable { case bash, zsh, fish }
 

@@ -79,9 +79,9 @@ struct SendCommand: ClientCommand {
         try await self.withNode { node in
             let answer = try await node.request(
                 "POST", "/v1/send\(path)", headers: self.message.headers(body), body: body, timeout: timeout)
-            if self.isJSON { return self.printAnswer(answer.body) }
-            let receipt = try JSONDecoder().decode(MessageReceipt.self, from: Data(answer.body))
-            printLine(receipt.id)
+            try self.output.show(answer.body) {
+                printLine(try JSONDecoder().decode(MessageReceipt.self, from: Data(answer.body)).id)
+            }
         }
     }
 }
@@ -101,22 +101,21 @@ struct CallCommand: ClientCommand {
             let answer = try await node.request(
                 "POST", "/v1/call\(path)", headers: self.message.headers(body, deadline: timeout), body: body,
                 timeout: timeout + answerTime)
-            guard self.isJSON else { return self.printReply(answer.body) }
-            printRaw(
-                Array("{\"id\":\"\(answer.messageID)\",\"reply\":".utf8) + self.embedded(answer.body)
-                    + Array("}\n".utf8))
+            let json =
+                Array("{\"id\":\"\(answer.messageID)\",\"reply\":".utf8) + self.embedded(answer.body) + Array("}".utf8)
+            try self.output.show(json) { self.printReply(answer.body) }
         }
     }
 
     /// As it came; a newline only after JSON, where it changes nothing, and for eyes.
     private func printReply(_ body: [UInt8]) {
-        let needsNewline = body.last != 0x0A && (MeshCore.isJSON(body) || Terminal.isInteractive)
+        let needsNewline = body.last != 0x0A && (isJSON(body) || Terminal.isInteractive)
         printRaw(needsNewline ? body + [0x0A] : body)
     }
 
     /// JSON as it is, text as a string, other bytes in base64 under a name that says so.
     private func embedded(_ body: [UInt8]) -> [UInt8] {
-        if MeshCore.isJSON(body) { return body }
+        if isJSON(body) { return body }
         let encoder = JSONEncoder()
         guard let text = String(validating: body, as: UTF8.self) else {
             return Array("{\"base64\":\"\(Data(body).base64EncodedString())\"}".utf8)

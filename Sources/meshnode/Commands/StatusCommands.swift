@@ -9,7 +9,8 @@ struct StatusCommand: FolderCommand {
     @OptionGroup var folder: FolderOptions
     @Flag(help: "Show it again every second until interrupted.") var watch = false
     @Flag(help: "Show each member's processors, memory and GPUs too.") var wide = false
-    @Option(help: ArgumentHelp("Tell the story of one member instead.", valueName: "NODE")) var why: String?
+    @Option(help: ArgumentHelp("Tell the story of one member instead.", valueName: "NODE"), completion: .members)
+    var why: String?
     @Flag(help: "Only ask whether the node is in its mesh and serves: exit status 0 if so. For health checks.")
     var ready = false
 
@@ -22,13 +23,14 @@ struct StatusCommand: FolderCommand {
         try await self.withNode { node in
             if self.ready {
                 _ = try await node.request("GET", "/readyz")
-                return self.isJSON ? try printJSON(["state": "ready"]) : printLine("ready")
+                return try self.output.show(["state": "ready"]) { printLine("ready") }
             }
             if let name = self.why {
                 let (view, bytes) = try await node.decoded(
                     WhyView.self, "/v1/members/\(percentEncoded(name))/why")
-                if self.isJSON { return self.printAnswer(bytes) }
-                return printLine(StatusText.why(view, width: Terminal.width, color: Terminal.hasColor))
+                return try self.output.show(bytes) {
+                    printLine(StatusText.why(view, width: Terminal.width, color: Terminal.hasColor))
+                }
             }
             repeat { try await self.show(node) } while try await self.shouldRepeat()
         }
@@ -37,9 +39,11 @@ struct StatusCommand: FolderCommand {
     private func show(_ node: NodeClient) async throws {
         do {
             let (view, bytes) = try await node.decoded(StatusView.self, "/v1/status")
-            if self.isJSON { return self.printAnswer(bytes) }
-            self.clear()
-            printLine(StatusText.status(view, isWide: self.wide, width: Terminal.width, color: Terminal.hasColor))
+            let text = {
+                self.clear()
+                printLine(StatusText.status(view, isWide: self.wide, width: Terminal.width, color: Terminal.hasColor))
+            }
+            self.watch ? try self.output.showNext(bytes, text: text) : try self.output.show(bytes, text: text)
         } catch let failure as CommandFailure where self.watch && failure.status == .unreachable {
             // A watcher outlives the restart of its node.
             self.clear()
@@ -71,10 +75,11 @@ struct MembersCommand: FolderCommand {
     func run() async throws {
         try await self.withNode { node in
             let (view, bytes) = try await node.decoded(Members.self, "/v1/members")
-            if self.isJSON { return self.printAnswer(bytes) }
-            printLine(
-                StatusText.members(
-                    view.members, isWide: self.wide, width: Terminal.width, color: Terminal.hasColor))
+            try self.output.show(bytes) {
+                printLine(
+                    StatusText.members(
+                        view.members, isWide: self.wide, width: Terminal.width, color: Terminal.hasColor))
+            }
         }
     }
 }
@@ -91,24 +96,27 @@ struct ActorsCommand: FolderCommand {
         try await self.withNode { node in
             let (view, bytes) = try await node.decoded(
                 ActorsView.self, "/v1/actors?prefix=\(percentEncoded(self.prefix))")
-            if self.isJSON { return self.printAnswer(bytes) }
-            var table = Table([
-                .flexible("PATH", min: 24), .flexible("NODE", min: 8), .flexible("DEFINITION", min: 8), .left("STATE"),
-                .right("DEPTH"), .right("PROCESSED"),
-            ])
-            for actor in view.actors {
-                table.add(
-                    [
-                        actor.path, actor.node, Human.text(actor.definition), actor.state, String(actor.depth),
-                        String(actor.processed),
-                    ], styles: [3: Style(state: actor.state)])
-            }
-            printLine(table.text(width: Terminal.width, color: Terminal.hasColor))
-            if !view.missing.isEmpty {
-                warn(
-                    "no answer in time from \(printable(view.missing.joined(separator: ", "))): their actors are missing"
-                )
-            }
+            try self.output.show(bytes) { self.print(view) }
+        }
+    }
+
+    private func print(_ view: ActorsView) {
+        var table = Table([
+            .flexible("PATH", min: 24), .flexible("NODE", min: 8), .flexible("DEFINITION", min: 8), .left("STATE"),
+            .right("DEPTH"), .right("PROCESSED"),
+        ])
+        for actor in view.actors {
+            table.add(
+                [
+                    actor.path, actor.node, Human.text(actor.definition), actor.state, String(actor.depth),
+                    String(actor.processed),
+                ], styles: [3: Style(state: actor.state)])
+        }
+        printLine(table.text(width: Terminal.width, color: Terminal.hasColor))
+        if !view.missing.isEmpty {
+            warn(
+                "no answer in time from \(printable(view.missing.joined(separator: ", "))): their actors are missing"
+            )
         }
     }
 }
@@ -126,8 +134,9 @@ struct LeaveCommand: FolderCommand {
         try await self.withNode { node in
             _ = try await node.request("POST", "/v1/leave")
             try await self.waitForEnd(of: node)
-            if self.isJSON { return try printJSON(["state": "left"]) }
-            printLine("left the mesh")
+            try self.output.show(["state": "left"]) {
+                printLine("left the mesh")
+            }
         }
     }
 

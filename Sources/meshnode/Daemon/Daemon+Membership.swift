@@ -68,14 +68,14 @@ extension Daemon {
                     whenChanged.yield()
                     guard let member else { continue }
                     self.note(change, of: member)
-                    self.state.publish(.member(MemberView(member, at: .now()), cause: change.cause.name))
+                    self.journal.publish(.member(MemberView(member, at: .now()), cause: change.cause.name))
                 case .advertised(let member):
                     let digest = member.capabilities.first { $0.key == AdvertisedField.definitions }
                     self.runtime.advertised(
                         definitionsDigest: digest.flatMap { UInt64($0.value, radix: 16) } ?? 0,
                         by: member.description.id)
                 case .event(let event):
-                    self.state.publish(
+                    self.journal.publish(
                         .user(
                             name: event.name, payload: event.payload,
                             origin: self.network.name(of: event.origin) ?? event.origin.description))

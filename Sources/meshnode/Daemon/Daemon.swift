@@ -31,6 +31,7 @@ struct Daemon: Sendable {
     let manager: ServiceManager?
     /// Reads the configuration again, for a reload.
     let configure: @Sendable () throws -> NodeConfiguration
+    let journal: EventJournal
 
     /// Runs until a signal, `leave`, or an error ends it. `configure` reads the configuration anew when asked to reload.
     static func run(
@@ -38,8 +39,9 @@ struct Daemon: Sendable {
     ) async throws {
         let metrics = PrometheusRegistry()
         MetricsSystem.bootstrap(metrics)
+        let journal = EventJournal()
         LogLevel.shared.set(configuration.logLevel)
-        LoggingSystem.bootstrap { LineLog(label: $0, format: configuration.logFormat) }
+        LoggingSystem.bootstrap { LineLog(label: $0, format: configuration.logFormat, journal: journal) }
         // A worker or a client that closes its end is an error to handle, not the end of the daemon.
         signal(SIGPIPE, SIG_IGN)
         raiseOpenFilesLimit()
@@ -48,14 +50,14 @@ struct Daemon: Sendable {
         let lock = try folder.lock()
         try folder.forgetAddresses()
         let manager = ServiceManager(takingFrom: ProcessInfo.processInfo.environment)
-        let daemon = try Daemon(configuration, folder, manager, configure)
+        let daemon = try Daemon(configuration, folder, manager, journal, configure)
         try await daemon.serve(metrics)
         daemon.storage.close()
         withExtendedLifetime(lock) {}
     }
 
     private init(
-        _ configuration: NodeConfiguration, _ folder: DataFolder, _ manager: ServiceManager?,
+        _ configuration: NodeConfiguration, _ folder: DataFolder, _ manager: ServiceManager?, _ journal: EventJournal,
         _ configure: @escaping @Sendable () throws -> NodeConfiguration
     ) throws {
         self.configuration = configuration
@@ -63,9 +65,11 @@ struct Daemon: Sendable {
         self.folder = folder
         self.manager = manager
         self.disk = DiskGuard(path: folder.path)
+        self.journal = journal
         self.logger = Logger(label: "node")
         let mesh = try MeshOfNode(settling: configuration, in: folder)
         self.mesh = mesh
+        journal.begin(boot: mesh.boot.epoch)
         self.storage = try RocksStorage(directory: folder.database, node: mesh.identity.id)
         self.state = NodeState(phase: mesh.plan == .create ? .ready : .joining)
 
@@ -84,10 +88,7 @@ struct Daemon: Sendable {
             ownership: RendezvousOwnership(
                 placement: Placement(cluster: mesh.cluster), directory: self.network),
             storage: self.storage, handlers: ExecHandlers(logger: Logger(label: "worker")),
-            logger: Logger(label: "runtime")
-        ) { [state] name, change in
-            state.publish(.definition(name: name, change: change.rawValue))
-        }
+            journal: journal, logger: Logger(label: "runtime"))
     }
 
     // MARK: life
@@ -165,7 +166,7 @@ struct Daemon: Sendable {
         self.manager?.isStopping()
         await self.runtime.shutdown(grace: Self.turnsGrace)
         await self.network.leave()
-        self.state.endEvents()
+        self.journal.close()
     }
 
     // MARK: parts
@@ -180,7 +181,8 @@ struct Daemon: Sendable {
             facts: NodeService.Facts(
                 cluster: self.mesh.cluster, id: self.mesh.identity.id, name: self.configuration.name,
                 boot: self.mesh.boot, address: addresses.advertised, started: .now(), tokenPlace: self.tokenPlace),
-            network: self.network, runtime: self.runtime, state: self.state, disk: self.disk)
+            network: self.network, runtime: self.runtime, state: self.state, disk: self.disk,
+            journal: self.journal)
         return HTTPGateway(
             control: service, listeners: listeners, definitions: DefinitionReader.read, metrics: metrics,
             logger: Logger(label: "http"))

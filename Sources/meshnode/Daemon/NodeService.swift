@@ -21,6 +21,7 @@ struct NodeService: NodeControl {
     let runtime: Runtime
     let state: NodeState
     let disk: DiskGuard
+    let journal: EventJournal
 
     /// Without asking anybody: what a supervisor asks every few seconds.
     func phase() -> NodePhase { self.state.phase }
@@ -143,7 +144,10 @@ struct NodeService: NodeControl {
         try self.network.raise(event: name, payload: payload)
     }
 
-    func events() -> AsyncStream<NodeEvent> { self.state.subscribe() }
+    func logs(of node: String?, _ query: LogQuery) async throws -> LogsView {
+        guard let node else { return try await self.runtime.logs(of: self.facts.id, query) }
+        return try await self.runtime.logs(of: try await self.member(node).description.id, query)
+    }
 
     func leave() async { self.state.askToLeave(because: "it was asked to over its API") }
 }

@@ -2,14 +2,10 @@ internal import MeshCore
 internal import MeshRuntime
 internal import Synchronization
 
-/// What the daemon's parts tell each other: the phase, warnings, subscribers of events, and the wish to leave.
+/// What the daemon's parts tell each other: the phase, warnings, and the wish to leave.
 final class NodeState: Sendable {
     /// Members of the last boot that are carried on until they are met.
     static let unmetMax = 1024
-    /// Subscribers of events; each has a queue of its own.
-    static let subscribersMax = 256
-    /// Events a slow subscriber may lag behind before it loses the oldest.
-    static let eventsMax = 1024
 
     private struct Contents {
         var phase: NodePhase
@@ -20,8 +16,6 @@ final class NodeState: Sendable {
         var hardwareFailures: [String: String] = [:]
         /// Members of the last boot that this one has not met.
         var unmet: [MemberDescription] = []
-        var subscribers: [UInt64: AsyncStream<NodeEvent>.Continuation] = [:]
-        var nextSubscriber: UInt64 = 0
     }
 
     private let contents: Mutex<Contents>
@@ -83,36 +77,5 @@ final class NodeState: Sendable {
             contents.unmet.removeAll { met.contains($0.id) }
             return contents.unmet
         }
-    }
-
-    // MARK: events
-
-    func subscribe() -> AsyncStream<NodeEvent> {
-        let (stream, continuation) = AsyncStream.makeStream(
-            of: NodeEvent.self, bufferingPolicy: .bufferingNewest(Self.eventsMax))
-        let number = self.contents.withLock { contents -> UInt64? in
-            guard contents.subscribers.count < Self.subscribersMax, contents.phase != .leaving else { return nil }
-            contents.nextSubscriber += 1
-            contents.subscribers[contents.nextSubscriber] = continuation
-            return contents.nextSubscriber
-        }
-        guard let number else {
-            continuation.finish()
-            return stream
-        }
-        continuation.onTermination = { [weak self] _ in
-            self?.contents.withLock { _ = $0.subscribers.removeValue(forKey: number) }
-        }
-        return stream
-    }
-
-    func publish(_ event: NodeEvent) {
-        let subscribers = self.contents.withLock { Array($0.subscribers.values) }
-        for subscriber in subscribers { subscriber.yield(event) }
-    }
-
-    func endEvents() {
-        let subscribers = self.contents.withLock { Array($0.subscribers.values) }
-        for subscriber in subscribers { subscriber.finish() }
     }
 }

@@ -70,10 +70,10 @@ func warn(raw text: String) {
 }
 
 /// On one line, as the node answers.
-func printJSON(_ value: some Encodable) throws {
+func jsonBytes(_ value: some Encodable) throws -> [UInt8] {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-    printRaw(Array(try encoder.encode(value)) + [UInt8(ascii: "\n")])
+    return Array(try encoder.encode(value))
 }
 
 /// A file, or standard input for `-`.

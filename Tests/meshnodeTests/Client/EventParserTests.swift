@@ -5,7 +5,7 @@ import Testing
 @Suite("Server-sent events")
 struct EventParserTests {
     private static let stream =
-        ": connected\n\nevent: user\ndata: {\"a\":1}\n\n: keep-alive\n\r\nevent:member\r\ndata:x\r\n\r\n"
+        ": connected\n\nid: 7-1\nevent: user\ndata: {\"a\":1}\n\n: keep-alive\n\r\nevent:member\r\ndata:x\r\n\r\n"
 
     @Test("events arrive however the bytes are cut", arguments: [1, 2, 3, 7, 1_000])
     func cuts(size: Int) throws {
@@ -18,7 +18,8 @@ struct EventParserTests {
         }
         #expect(
             events == [
-                .init(kind: "user", data: Array(#"{"a":1}"#.utf8)), .init(kind: "member", data: Array("x".utf8)),
+                .init(kind: "user", id: "7-1", data: Array(#"{"a":1}"#.utf8)),
+                .init(kind: "member", id: "7-1", data: Array("x".utf8)),
             ])
     }
 
