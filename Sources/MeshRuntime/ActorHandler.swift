@@ -1,10 +1,20 @@
 package import MeshCore
 
 /// Runs the turns of one activation, one at a time.
-package protocol ActorHandler {
+package protocol ActorHandler: Sendable {
     /// Runs one turn and returns the reply. What `state` holds afterwards is kept together with the consumption of the
     /// message; a turn that throws changes nothing.
     func handle(_ message: Message, path: ActorPath, state: inout ActorState) async throws(TurnFailure) -> [UInt8]
+    /// Returns when the handler can take no more messages, at once if it cannot already, or when the task is cancelled.
+    /// Asked of handlers that are programs only: they can end while nobody has a message for them.
+    func untilGone() async
+}
+
+extension ActorHandler {
+    /// What is part of the daemon does not end by itself.
+    package func untilGone() async {
+        while (try? await Task.sleep(for: .seconds(3600))) != nil {}
+    }
 }
 
 /// Makes handlers out of definitions.
@@ -21,6 +31,8 @@ package enum TurnFailure: Error, Hashable, Sendable {
     case refused(MeshError)
     /// The handler is gone or cannot be trusted. It is started anew and gets the message again, a few times.
     case crashed(String)
+    /// The handler had ended before it was given the message, which is not the message's fault.
+    case gone(String)
 }
 
 /// A handler could not be started: messages wait and the start is tried again.

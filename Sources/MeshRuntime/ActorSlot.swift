@@ -37,13 +37,15 @@ struct ActorSlot: Sendable {
     var sleeper: CheckedContinuation<Void, Never>?
     /// The activation shall end after its turn.
     var isStopping = false
+    /// The program that the activation runs has ended by itself.
+    var isHandlerGone = false
     /// No attempt before this.
     var pausedUntil: Instant?
     /// Times the first message was given to a handler that crashed.
     var attempts = 0
     /// Times in a row that the handler crashed, on whatever message.
     var crashes = 0
-    /// Why the handler could not be started, and how often in a row.
+    /// Why the handler could not be started, and how often since it last did a turn.
     var failure: String?
     var failures = 0
     var processed: UInt64 = 0

@@ -15,6 +15,7 @@ extension LocalActors {
         self.state.withLock { state in
             state.slots[path]?.processed += 1
             state.slots[path]?.crashes = 0
+            state.slots[path]?.failures = 0
             // A key that has expired meanwhile has nobody to delete its outcome.
             if let key = message.idempotency, state.idempotency[key]?.id == message.id {
                 batch.put(.outcomes, MailboxKeys.id(message.id), self.kept(outcome))

@@ -11,6 +11,8 @@ extension LocalActors {
         case run(Message, isDurable: Bool)
         /// The next message is on disk.
         case refill(UInt64)
+        /// The handler has ended by itself.
+        case gone
     }
     private enum End { case stopped, crashed }
 
@@ -30,7 +32,9 @@ extension LocalActors {
                 var actorState = try await self.loadState(of: path)
                 try await self.withHandler(of: target, path: path) { handler in
                     self.started(path)
-                    end = await self.runTurns(of: path, handler: handler, state: &actorState)
+                    end = await self.watching(handler, of: target, at: path) {
+                        await self.runTurns(of: path, handler: handler, state: &actorState)
+                    }
                 }
                 hasState = !actorState.isEmpty
             } catch {
@@ -40,6 +44,29 @@ extension LocalActors {
         self.ended(path, hasState: hasState)
     }
 
+    /// Runs turns while somebody watches whether the program is still there, so that one that ends between two messages is
+    /// reaped then, and not when the next message comes.
+    private func watching(
+        _ handler: any ActorHandler, of target: ActorTarget, at path: ActorPath, _ turns: () async -> End
+    ) async -> End {
+        guard target.isWorker else { return await turns() }
+        defer { self.state.withLock { $0.slots[path]?.isHandlerGone = false } }
+        return await withDiscardingTaskGroup { group in
+            group.addTask {
+                await handler.untilGone()
+                guard !Task.isCancelled else { return }
+                let sleeper = self.state.withLock { state in
+                    state.slots[path]?.isHandlerGone = true
+                    return state.slots[path]?.sleeper.take()
+                }
+                sleeper?.resume()
+            }
+            let end = await turns()
+            group.cancelAll()
+            return end
+        }
+    }
+
     private func runTurns(
         of path: ActorPath, handler: any ActorHandler, state: inout ActorState
     ) async -> End {
@@ -47,6 +74,7 @@ extension LocalActors {
         while true {
             switch await self.nextStep(of: path, turns: turns) {
             case .stop: return .stopped
+            case .gone: return self.handlerIsGone(path, turns: turns)
             case .refill(let sequence):
                 do { try await self.refill(path, from: sequence) } catch {
                     self.failed(path, because: error)
@@ -71,12 +99,28 @@ extension LocalActors {
                     case .crashed(let reason):
                         self.crashed(message, of: path, isDurable: isDurable, reason: reason)
                         return .crashed
+                    case .gone: return self.handlerIsGone(path, turns: turns)
                     }
                 }
                 turns += 1
                 self.metrics.turn.recordNanoseconds((ContinuousClock.now - start).nanoseconds)
             }
         }
+    }
+
+    /// A program may end when it has done its work: the next message gets another one. One that ends before it has done
+    /// any would be started for ever, so that is like one that cannot be started, and its messages wait.
+    private func handlerIsGone(_ path: ActorPath, turns: Int) -> End {
+        let isIdle = self.state.withLock { $0.slots[path]?.mailbox.isEmpty ?? true }
+        if isIdle { return .stopped }
+        if turns == 0 {
+            self.failed(
+                path,
+                because: HandlerStartError(
+                    "its program ended before it took a message",
+                    hint: "run the command of the definition by hand, and see what it says in the node's log"))
+        }
+        return .crashed
     }
 
     private func checked(_ reply: [UInt8], of path: ActorPath) -> Outcome {
@@ -119,6 +163,7 @@ extension LocalActors {
                 // Whoever comes next reads from disk what this one wrote.
                 return slot.unsyncedTurns == 0 || state.phase == .closed ? .stop : nil
             }
+            if slot.isHandlerGone { return .gone }
             if pause { return nil }
             guard slot.unsyncedTurns < self.configuration.unsyncedTurnsMax else { return nil }
             let message: Message
@@ -178,7 +223,6 @@ extension LocalActors {
     private func started(_ path: ActorPath) {
         self.state.withLock { state in
             state.slots[path]?.failure = nil
-            state.slots[path]?.failures = 0
         }
     }
 

@@ -11,6 +11,8 @@ final class AnswerQueue: Sendable {
         var lines: Deque<[UInt8]> = []
         var reason: String?
         var waiter: CheckedContinuation<Void, Never>?
+        /// Who waits for the end, whatever comes before it.
+        var watcher: CheckedContinuation<Void, Never>?
     }
 
     private let state = Mutex(State())
@@ -32,11 +34,28 @@ final class AnswerQueue: Sendable {
 
     /// The first reason stays.
     func end(because reason: String) {
-        let waiter = self.state.withLock { state in
+        let (waiter, watcher) = self.state.withLock { state in
             if state.reason == nil { state.reason = reason }
-            return state.waiter.take()
+            return (state.waiter.take(), state.watcher.take())
         }
         waiter?.resume()
+        watcher?.resume()
+    }
+
+    /// Until the end, or until the task is cancelled. One at a time.
+    func untilEnd() async {
+        await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                let isOver = self.state.withLock { state in
+                    if state.reason != nil || Task.isCancelled { return true }
+                    state.watcher = continuation
+                    return false
+                }
+                if isOver { continuation.resume() }
+            }
+        } onCancel: {
+            self.state.withLock { $0.watcher.take() }?.resume()
+        }
     }
 
     /// Before a message is written, there is nothing to answer.

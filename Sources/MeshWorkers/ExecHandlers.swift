@@ -1,3 +1,4 @@
+internal import FoundationEssentials
 package import Logging
 package import MeshCore
 package import MeshRuntime
@@ -10,8 +11,13 @@ package struct ExecHandlers: ActorHandlers {
     private static let secretVariables = ["MESHNODE_TOKEN", "MESHNODE_ADMIN_TOKEN"]
 
     private let logger: Logger
+    private let guardian: OrphanGuard?
 
-    package init(logger: Logger) { self.logger = logger }
+    /// With a `guardian` no program outlives the daemon, however the daemon ends.
+    package init(logger: Logger, guardian: OrphanGuard? = nil) {
+        self.logger = logger
+        self.guardian = guardian
+    }
 
     package func withHandler(
         for path: ActorPath, definition: ActorDefinition, _ turns: (any ActorHandler) async -> Void
@@ -38,6 +44,9 @@ package struct ExecHandlers: ActorHandlers {
         _ turns: (any ActorHandler) async -> Void
     ) async {
         let process = ExecProcess(execution, timeout: exec.timeout)
+        let group = execution.processIdentifier.value
+        self.guardian?.add(group)
+        defer { self.guardian?.remove(group) }
         var logger = self.logger
         logger[metadataKey: "path"] = "\(path)"
         logger[metadataKey: "pid"] = "\(execution.processIdentifier.value)"
@@ -71,9 +80,8 @@ package struct ExecHandlers: ActorHandlers {
         let program = exec.command.first ?? ""
         switch error.code {
         case .executableNotFound:
-            return HandlerStartError(
-                "the program '\(program)' was not found on this node",
-                hint: "install it here, or name it by its absolute path in spec.handler.exec.command")
+            return MissingProgram(program, directory: exec.directory, path: ProcessInfo.processInfo.environment["PATH"])
+                .error
         case .failedToChangeWorkingDirectory:
             return HandlerStartError(
                 "the folder '\(exec.directory ?? "")' of the program '\(program)' cannot be entered",

@@ -9,6 +9,7 @@ struct ExecProcess: ActorHandler, Sendable {
 
     /// A reply of 1 MiB, as the program writes it, and its envelope.
     static let lineBytesMax = 2 << 20
+    private static let atomicBytesMax = 4096
 
     private let execution: Running
     private let timeout: Duration
@@ -25,6 +26,7 @@ struct ExecProcess: ActorHandler, Sendable {
         async let _ = self.killAfterTimeout()
         do throws(TurnFailure) {
             try self.answers.requireEmpty()
+            if let reason = self.answers.reason { throw .gone(reason) }
             try await self.write(ExecLine.request(message, id: id, path: path))
             let answer = try await self.answers.next()
             return try ExecLine.reply(in: answer, to: id)
@@ -33,6 +35,8 @@ struct ExecProcess: ActorHandler, Sendable {
             throw error
         }
     }
+
+    func untilGone() async { await self.answers.untilEnd() }
 
     /// Until the program closes its output, or says what it must not.
     func readAnswers() async {
@@ -83,7 +87,10 @@ struct ExecProcess: ActorHandler, Sendable {
 
     private func write(_ line: [UInt8]) async throws(TurnFailure) {
         do { _ = try await self.execution.standardInputWriter.write(line) } catch {
-            throw .crashed(self.answers.reason ?? "it closed its standard input")
+            let reason = self.answers.reason ?? "it closed its standard input"
+            // So much is written whole or not at all (POSIX, PIPE_BUF): it has seen nothing. Of a longer line it may have
+            // seen the part that ended it.
+            throw line.count <= Self.atomicBytesMax ? .gone(reason) : .crashed(reason)
         }
     }
 

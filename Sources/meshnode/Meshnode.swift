@@ -15,6 +15,7 @@ struct Meshnode: AsyncParsableCommand {
             ApplyCommand.self, GetCommand.self, DeleteCommand.self, SendCommand.self, CallCommand.self,
             ActorsCommand.self, EventCommand.self, LogsCommand.self, ConfigCommand.self, VersionCommand.self,
             CompletionCommand.self, ReadGPUsCommand.self,
+            GuardCommand.self,
         ])
 
     static let version = "0.1.0"

@@ -42,6 +42,44 @@ private var impatient: RuntimeConfiguration {
         }
     }
 
+    @Test("a handler that ends while it is idle is taken down at once, and the next message gets another")
+    func endsIdle()
+        async throws
+    {
+        let (ended, end) = AsyncStream.makeStream(of: Void.self)
+        try await withNode(
+            handlers: ScriptedHandlers(gone: { for await _ in ended { return } }) { message, _ in message.body }
+        ) { node in
+            _ = try await node.runtime.apply([definition("work", "/jobs/{key}")])
+            #expect(try await node.runtime.call(.init(path: work, body: [1])).body == [1])
+            #expect(node.runtime.load.actors == 1)
+            end.yield()
+            while node.runtime.load.actors > 0 { await Task.yield() }
+            #expect(try await node.runtime.call(.init(path: work, body: [2])).body == [2])
+        }
+    }
+
+    @Test("a message whose handler was gone before it came costs no attempt, however often") func gone() async throws {
+        let turns = Mutex(0)
+        try await withNode(
+            handlers: ScriptedHandlers { message, _ async throws(TurnFailure) in
+                // More often than a message may crash its handler.
+                if turns.withLock({
+                    $0 += 1
+                    return $0
+                }) <= 12 {
+                    throw .gone("it ended")
+                }
+                return message.body
+            }, configuration: impatient
+        ) { node in
+            _ = try await node.runtime.apply([definition("work", "/jobs/{key}")])
+            _ = try await node.runtime.send(.init(path: work, body: [1]))
+            while node.runtime.load.depth > 0 { await Task.yield() }
+            #expect(turns.withLock { $0 } == 13)
+        }
+    }
+
     @Test("a message that crashes its handler five times is a dead letter, and the next one runs") func poison()
         async throws
     {

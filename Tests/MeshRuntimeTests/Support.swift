@@ -92,10 +92,17 @@ struct ScriptedHandlers: ActorHandlers {
     typealias Script = @Sendable (Message, ActorPath) async throws(TurnFailure) -> [UInt8]
     private let start: @Sendable (ActorPath) throws(HandlerStartError) -> Void
     private let script: Script
+    private var gone: @Sendable () async -> Void = { while (try? await Task.sleep(for: .seconds(3600))) != nil {} }
 
     init(_ script: @escaping Script = { message, _ in message.body }) {
         self.script = script
         self.start = { _ in }
+    }
+
+    /// `gone` returns when the handler has ended by itself.
+    init(gone: @escaping @Sendable () async -> Void, _ script: @escaping Script) {
+        self.init(script)
+        self.gone = gone
     }
 
     /// Answers what it was sent, once it was started.
@@ -108,11 +115,13 @@ struct ScriptedHandlers: ActorHandlers {
         for path: ActorPath, definition: ActorDefinition, _ turns: (any ActorHandler) async -> Void
     ) async throws(HandlerStartError) {
         try self.start(path)
-        await turns(Handler(script: self.script))
+        await turns(Handler(script: self.script, gone: self.gone))
     }
 
     private struct Handler: ActorHandler {
         let script: Script
+        let gone: @Sendable () async -> Void
+        func untilGone() async { await self.gone() }
         func handle(_ message: Message, path: ActorPath, state: inout ActorState) async throws(TurnFailure) -> [UInt8] {
             try await self.script(message, path)
         }

@@ -184,6 +184,63 @@ struct ExecHandlersTests {
         #expect(error?.hint.contains("spec.handler.exec.command") == true)
     }
 
+    @Test("a program that ended while it was idle is gone, which is no crash of the message that comes then")
+    func gone() async throws {
+        let definition = ActorDefinition(
+            name: "test", path: try PathPattern("/t/{key}"),
+            handler: .exec(
+                ActorDefinition.Exec(
+                    command: self.python(
+                        "m = json.loads(sys.stdin.readline()); print(json.dumps({'id': m['id'], 'reply': os.getpid()}))"
+                    ),
+                    timeout: .seconds(20), environment: [], directory: nil)),
+            source: "")
+        let path = try ActorPath("/t/a")
+        var pid: Int32 = 0
+        try await self.handlers.withHandler(for: path, definition: definition) { handler in
+            var state = ActorState()
+            let message = { (body: String) in Message(id: MessageID(high: 0, low: 1), body: Array(body.utf8)) }
+            let reply = try? await handler.handle(message("1"), path: path, state: &state)
+            pid = reply.flatMap { Int32(String(decoding: $0, as: UTF8.self)) } ?? 0
+            await handler.untilGone()
+            await #expect(throws: TurnFailure.gone("it ended, or closed its standard output")) {
+                _ = try await handler.handle(message("2"), path: path, state: &state)
+            }
+        }
+        #expect(pid > 1 && !FileManager.default.fileExists(atPath: "/proc/\(pid)"), "it was not reaped")
+    }
+
+    @Test("what cannot be executed is told apart: no right, a folder, an interpreter that is missing")
+    func notExecutable() async throws {
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("exec-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let plain = folder.appendingPathComponent("plain").path
+        try Data("#!/bin/sh\n".utf8).write(to: URL(fileURLWithPath: plain))
+        let script = folder.appendingPathComponent("script").path
+        try Data("#!/no/such/interpreter\n".utf8).write(to: URL(fileURLWithPath: script))
+        try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: script)
+        for (program, words, mend) in [
+            (plain, "not executable", "chmod +x"), (folder.path, "is a folder", "spec.handler.exec.command"),
+            (script, "/no/such/interpreter", "first line"),
+        ] {
+            let error = await #expect(throws: HandlerStartError.self) { _ = try await self.converse([program], ["1"]) }
+            #expect(error?.message.contains(words) == true, "\(String(describing: error))")
+            #expect(error?.hint.contains(mend) == true)
+        }
+        let relative = await #expect(throws: HandlerStartError.self) {
+            _ = try await self.converse(["./plain"], directory: folder.path, ["1"])
+        }
+        #expect(relative?.message.contains("not executable") == true)
+    }
+
+    @Test("the guard's lines name process groups and nothing that means everybody")
+    func groups() {
+        #expect(OrphanGuard.groups(in: "12 345") == [12, 345])
+        #expect(OrphanGuard.groups(in: "") == [])
+        for wrong in ["0", "1", "-1", "-12", "12 x", "99999999999"] { #expect(OrphanGuard.groups(in: wrong) == nil) }
+    }
+
     @Test("a folder that is not there is named")
     func missingFolder() async throws {
         let error = await #expect(throws: HandlerStartError.self) {

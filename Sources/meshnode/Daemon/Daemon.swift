@@ -32,6 +32,7 @@ struct Daemon: Sendable {
     /// Reads the configuration again, for a reload.
     let configure: @Sendable () throws -> NodeConfiguration
     let journal: EventJournal
+    let guardian: OrphanGuard
 
     /// Runs until a signal, `leave`, or an error ends it. `configure` reads the configuration anew when asked to reload.
     static func run(
@@ -66,6 +67,8 @@ struct Daemon: Sendable {
         self.manager = manager
         self.disk = DiskGuard(path: folder.path)
         self.journal = journal
+        // This program, also when its file was replaced meanwhile.
+        self.guardian = OrphanGuard(command: ["/proc/self/exe", "guard"], logger: Logger(label: "worker"))
         self.logger = Logger(label: "node")
         let mesh = try MeshOfNode(settling: configuration, in: folder)
         self.mesh = mesh
@@ -87,7 +90,8 @@ struct Daemon: Sendable {
             directory: self.network,
             ownership: RendezvousOwnership(
                 placement: Placement(cluster: mesh.cluster), directory: self.network),
-            storage: self.storage, handlers: ExecHandlers(logger: Logger(label: "worker")),
+            storage: self.storage,
+            handlers: ExecHandlers(logger: Logger(label: "worker"), guardian: self.guardian),
             journal: journal, logger: Logger(label: "runtime"))
     }
 
@@ -126,6 +130,10 @@ struct Daemon: Sendable {
                 return .done
             }
             parts.addTask { await self.followMembers() }
+            parts.addTask {
+                await self.guardian.run()
+                return .done
+            }
             parts.addTask { await self.keepAdvertising() }
             parts.addTask { await self.watchDisk() }
             if let manager = self.manager { parts.addTask { await self.keepInformed(manager) } }
