@@ -37,11 +37,8 @@ struct BoundServer: Sendable {
         do {
             try self.address.check()
             try await self.server.run()
-        } catch let error as IOError {
-            throw self.address.failure(error.errnoCode)
-        } catch let error as SocketAddressError {
-            throw MeshError(
-                .invalidArgument, "cannot listen on \(self.address): \(error)", hint: "give an address of this machine")
+        } catch {
+            throw self.address.explained(error)
         }
     }
 
@@ -77,7 +74,18 @@ extension HTTPGateway.Address {
         }
     }
 
-    fileprivate func failure(_ code: CInt) -> MeshError {
+    /// What happened and the mend, if listening there failed.
+    func explained(_ error: any Error) -> any Error {
+        switch error {
+        case let error as IOError: self.failure(error.errnoCode)
+        case is SocketAddressError:
+            MeshError(
+                .invalidArgument, "cannot listen on \(self): \(error)", hint: "give an address of this machine")
+        default: error
+        }
+    }
+
+    private func failure(_ code: CInt) -> MeshError {
         let text = unsafe String(cString: strerror(code))  // static, or of this thread
         return switch code {
         case EADDRINUSE:

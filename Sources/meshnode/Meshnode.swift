@@ -23,7 +23,8 @@ struct Meshnode: AsyncParsableCommand {
     /// In place of the parser's own `main`: the exit statuses are ours.
     static func main() async {
         do {
-            var command = try self.parseAsRoot()
+            try self.checkArguments()
+            var command = try await self.asyncParseAsRoot()
             if var command = command as? any AsyncParsableCommand {
                 try await command.run()
             } else {
@@ -31,6 +32,22 @@ struct Meshnode: AsyncParsableCommand {
             }
         } catch {
             Glibc.exit(self.report(error).rawValue)
+        }
+    }
+
+    /// Arguments arrive here as text with every byte that is not UTF-8 replaced: to go on would be to send something else
+    /// than what was given.
+    private static func checkArguments() throws {
+        for index in 0..<Int(CommandLine.argc) {
+            guard let argument = unsafe CommandLine.unsafeArgv[index] else { return }
+            let bytes = unsafe UnsafeBufferPointer(start: argument, count: strlen(argument)).map {
+                UInt8(bitPattern: $0)
+            }
+            guard String(validating: bytes, as: UTF8.self) == nil else { continue }
+            throw CommandFailure(
+                "argument \(index) is not UTF-8: '\(String(decoding: bytes, as: UTF8.self).prefix(64))'",
+                hint: "give bytes that are no text on standard input, with - in their place, or with --file",
+                status: .usage)
         }
     }
 }

@@ -84,6 +84,7 @@ package struct DefinitionTable: Sendable {
                 throw MeshError(.invalidArgument, "the definition \(definition.name) stands twice")
             }
         }
+        try self.checkPatterns(of: definitions, named: names)
         let fresh = definitions.count { self[$0.name] == nil }
         guard self.entries.count + fresh <= Self.countMax else {
             throw MeshError(.invalidArgument, "the mesh keeps at most \(Self.countMax) names of definitions")
@@ -101,6 +102,21 @@ package struct DefinitionTable: Sendable {
         }
         self.merge(results.filter { $0.change != .unchanged }.map(\.applied))
         return results
+    }
+
+    /// Two definitions of one pattern would leave to their names which of them answers. Members that apply at the same time
+    /// can still bring them together; then the first name answers, everywhere.
+    private func checkPatterns(of definitions: [ActorDefinition], named names: Set<String>) throws(MeshError) {
+        var owners: [[String?]: String] = [:]
+        for case (let name, let definition?) in self.entries.map({ ($0.name, $0.definition) })
+        where !names.contains(name) { owners[definition.path.shape] = name }
+        for definition in definitions {
+            guard let other = owners.updateValue(definition.name, forKey: definition.path.shape) else { continue }
+            throw MeshError(
+                .conflict,
+                "definition \(definition.name): the path \(definition.path) belongs to the definition \(other)",
+                hint: "choose another path, or first 'meshnode delete \(other)'")
+        }
     }
 
     package mutating func delete(_ name: String, origin: NodeID) throws(MeshError) -> AppliedDefinition {

@@ -8,12 +8,14 @@ package struct PathPattern: Hashable, Sendable, CustomStringConvertible {
     package let segments: [Segment]
 
     package var description: String {
-        self.segments.map { segment in
-            switch segment {
-            case .literal(let text): "/" + text
-            case .placeholder(let name): "/{" + name + "}"
-            }
-        }.joined()
+        self.segments.map(Self.text).joined()
+    }
+
+    private static func text(of segment: Segment) -> String {
+        switch segment {
+        case .literal(let text): "/" + text
+        case .placeholder(let name): "/{" + name + "}"
+        }
     }
 
     /// Number of literal segments before the first placeholder; the longest wins among patterns that match.
@@ -59,6 +61,19 @@ package struct PathPattern: Hashable, Sendable, CustomStringConvertible {
             throw ActorPathError(reason: "more than \(ActorPath.segmentsMax) segments", position: 0)
         }
         self.segments = segments
+    }
+
+    /// What it matches, whatever its placeholders are called: patterns of one shape match the same paths.
+    var shape: [String?] {
+        self.segments.map { segment in
+            if case .literal(let text) = segment { text } else { nil }
+        }
+    }
+
+    /// Every path that it matches begins so.
+    package var prefix: String {
+        let literals = self.segments.prefix(self.literalPrefix).map(Self.text).joined()
+        return literals + (self.literalPrefix < self.segments.count ? "/" : "")
     }
 
     package func matches(_ path: ActorPath) -> Bool { self.matches(path.segments) }

@@ -164,4 +164,15 @@ package struct TransportError: Error, Sendable, CustomStringConvertible {
         self.code = code
         self.description = description
     }
+
+    /// What the operator can do about it; empty where the description says so.
+    package var hint: String {
+        switch self.code {
+        case .portTaken: "stop what listens there ('ss -lntup' shows it), or choose another port with --bind"
+        case .cannotBind: "give --bind an address of this machine ('ip address' shows them), or 0.0.0.0 for all"
+        case .cannotResolve: "check the spelling of the name, and that this machine can look it up"
+        case .cannotAdvertise: "say with --advertise HOST:PORT where the others reach this node"
+        case .refusedBySeed: ""
+        }
+    }
 }

@@ -111,6 +111,13 @@ struct NodeClient: Sendable {
         guard let error = try? JSONDecoder().decode(Body.self, from: Data(body)).error else {
             return CommandFailure("\(self.address.description) answers \(status.code) \(status.reasonPhrase)")
         }
+        if status == .unauthorized {
+            return CommandFailure(
+                "\(self.address.description) asks for its admin token"
+                    + (self.address.token == nil ? "" : ", and the one given is not it"),
+                hint: "it is the file admin.token in that node's data folder: give it with --token-file FILE or "
+                    + "MESHNODE_ADMIN_TOKEN")
+        }
         var message = printable(error.message)
         switch error.accepted {
         case .yes: message += " (the message was accepted)"

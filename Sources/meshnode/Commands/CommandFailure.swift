@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import MeshCore
+internal import MeshTransport
 
 /// How a command ends; `docs/cli.md` promises these numbers to scripts.
 package enum ExitStatus: Int32, Sendable, CaseIterable {
@@ -42,6 +43,8 @@ extension Meshnode {
         switch error {
         case let failure as CommandFailure: return self.say(failure)
         case let error as MeshError: return self.say(CommandFailure(error))
+        case let error as TransportError:
+            return self.say(CommandFailure(error.description, hint: error.hint))
         case let error as InvalidValue: return self.say(CommandFailure(error.description, status: .usage))
         case is CancellationError: return self.say(CommandFailure("interrupted"))
         default: break
@@ -52,7 +55,7 @@ extension Meshnode {
             printLine(text)
             return .success
         case .validationFailure:
-            warn(raw: text)
+            warn(raw: UsageText.mended(text))
             return .usage
         default: return self.say(CommandFailure("\(error)"))
         }

@@ -67,17 +67,40 @@ struct GetCommand: FolderCommand {
 
 struct DeleteCommand: FolderCommand {
     static let configuration = CommandConfiguration(
-        commandName: "delete", abstract: "Delete a definition; its actors stop answering.")
+        commandName: "delete", abstract: "Delete a definition; its actors stop answering, and their messages wait.")
 
     @OptionGroup var client: ClientOptions
     @OptionGroup var folder: FolderOptions
     @Argument(help: "The name of the definition.", completion: .definitions) var name: String
 
+    private struct Deleted: Encodable {
+        var change = "deleted"
+        var name: String
+        // The name in the JSON.
+        // swift-format-ignore: AlwaysUseLowerCamelCase
+        var messages_waiting: Int
+    }
+
+    /// Messages for its actors, on the members that answer.
+    private func waiting(_ node: NodeClient) async throws -> (path: String, count: Int) {
+        let view = try await node.decoded(DefinitionView.self, "/v1/definitions/\(percentEncoded(self.name))").value
+        guard let pattern = try? PathPattern(view.path) else { return (view.path, 0) }
+        let actors = try await node.decoded(
+            ActorsView.self, "/v1/actors?prefix=\(percentEncoded(pattern.prefix))"
+        ).value.actors
+        return (view.path, actors.filter { $0.definition == self.name }.reduce(0) { $0 + $1.depth })
+    }
+
     func run() async throws {
         try await self.withNode { node in
+            // Afterwards nobody could say whose they were.
+            let waiting = try await self.waiting(node)
             _ = try await node.request("DELETE", "/v1/definitions/\(percentEncoded(self.name))")
-            try self.output.show(["name": self.name, "change": "deleted"]) {
+            try self.output.show(Deleted(name: self.name, messages_waiting: waiting.count)) {
                 printLine(printable("\(self.name) deleted"))
+                guard waiting.count > 0 else { return }
+                let count = waiting.count == 1 ? "1 message waits" : "\(waiting.count) messages wait"
+                printLine(printable("\(count) until a definition for \(waiting.path) is applied again"))
             }
         }
     }

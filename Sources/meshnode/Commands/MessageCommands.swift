@@ -6,6 +6,8 @@ internal import MeshRuntime
 /// What `send` and `call` have in common: a path, a body and how to deliver it.
 struct MessageOptions: ParsableArguments {
     static let bodyBytesMax = 1 << 20
+    /// What a node takes for one request.
+    private static let timeouts: ClosedRange<Duration> = .milliseconds(1) ... .seconds(3600)
 
     @Argument(help: "The actor's path, such as /text/wordcount/a.") var path: String
     @Argument(help: ArgumentHelp("Reads the body from standard input.", valueName: "-")) var standardInput: String?
@@ -27,6 +29,15 @@ struct MessageOptions: ParsableArguments {
     }
 
     func checkedPath() throws -> ActorPath {
+        // As one segment it would be the actor of that very name, which nobody means.
+        if let brace = self.path.firstIndex(of: "{") {
+            let rest = self.path[brace...]
+            let placeholder = rest.firstIndex(of: "}").map { String(rest[...$0]) } ?? String(rest)
+            throw CommandFailure(
+                "the path \(self.path) has a placeholder, which stands for the name of one actor",
+                hint: "put a name in the place of \(placeholder), such as "
+                    + self.path.replacing(placeholder, with: "a"), status: .usage)
+        }
         do { return try ActorPath(self.path) } catch {
             throw CommandFailure(
                 error.description, hint: "a path is such as /text/wordcount/a; encode other characters as %20",
@@ -37,14 +48,23 @@ struct MessageOptions: ParsableArguments {
     func body() throws -> [UInt8] {
         if let data = self.data { return Array(data.utf8) }
         guard let file = self.file ?? self.standardInput else { return [] }
-        return try readInput(file, limit: Self.bodyBytesMax)
+        return try readInput(
+            file, limit: Self.bodyBytesMax, mend: "split it, or send where the data lies instead of the data")
     }
 
     func checkedTimeout(default standard: Duration) throws -> Duration {
         guard let text = self.timeout else { return standard }
-        do { return try Duration(parsing: text) } catch {
+        let timeout: Duration
+        do { timeout = try Duration(parsing: text) } catch {
             throw CommandFailure("--timeout: \(error)", status: .usage)
         }
+        guard Self.timeouts.contains(timeout) else {
+            throw CommandFailure(
+                "--timeout: '\(text)' is not from 1ms to 1h",
+                hint: "for what takes longer, 'send' the message: it is processed however long that takes",
+                status: .usage)
+        }
+        return timeout
     }
 
     /// With a deadline the message itself expires: a call that nobody waits for need not run, but a sent message waits
@@ -60,7 +80,9 @@ struct MessageOptions: ParsableArguments {
     }
 }
 
-extension Delivery: ExpressibleByArgument {}
+extension Delivery: ExpressibleByArgument {
+    package static var allValueStrings: [String] { [Delivery.durable.rawValue, Delivery.ephemeral.rawValue] }
+}
 
 /// What the node may need beyond the deadline it was given, to say that the deadline has passed.
 private let answerTime = Duration.seconds(3)

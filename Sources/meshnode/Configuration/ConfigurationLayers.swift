@@ -62,7 +62,7 @@ package struct ConfigurationLayers: Sendable {
             // A secret that is wrong is still a secret.
             let reason = setting.isSecret ? "is malformed" : "\(error)"
             throw MeshError(
-                .invalidArgument, "\(origin): \(reason)", hint: "\(setting.name) is \(setting.placeholder)")
+                .invalidArgument, "\(origin): \(reason)", hint: setting.mend(for: origin))
         }
         configuration.origins[setting.name] = origin
     }

@@ -74,7 +74,11 @@ package struct HostPort: Hashable, Sendable, CustomStringConvertible {
             port = rest.isEmpty ? nil : rest.dropFirst()
         } else if let colon = text.lastIndex(of: ":") {
             guard text.firstIndex(of: ":") == colon else {
-                throw InvalidValue("'\(text)' is ambiguous: write an IPv6 address as [\(text)]:PORT")
+                let address = text[..<colon]
+                let meant =
+                    UInt16(text[text.index(after: colon)...]) != nil && !address.hasSuffix(":")
+                    ? "[\(address)]:\(text[text.index(after: colon)...])" : "[\(text)]:PORT"
+                throw InvalidValue("'\(text)' is ambiguous: write an IPv6 address in brackets, \(meant)")
             }
             host = text[..<colon]
             port = text[text.index(after: colon)...]

@@ -50,11 +50,20 @@ struct Daemon: Sendable {
         // Held until the process ends, before any socket is touched.
         let lock = try folder.lock()
         try folder.forgetAddresses()
+        try await Self.checkPorts(of: configuration)
         let manager = ServiceManager(takingFrom: ProcessInfo.processInfo.environment)
         let daemon = try Daemon(configuration, folder, manager, journal, configure)
         try await daemon.serve(metrics)
         daemon.storage.close()
         withExtendedLifetime(lock) {}
+    }
+
+    /// Before a mesh is made that would never be served. A port that the system is to choose is always free.
+    private static func checkPorts(of configuration: NodeConfiguration) async throws {
+        if configuration.bind.port != 0 { try await MeshNetwork.probe(bind: HostAndPort(configuration.bind)) }
+        if let http = configuration.http, http.port != 0 {
+            try await HTTPGateway.probe(host: http.host, port: http.port)
+        }
     }
 
     private init(

@@ -23,8 +23,7 @@ enum FileIO {
             if count == 0 { return bytes }
             bytes += chunk[..<count]
             guard bytes.count <= limit else {
-                throw MeshError(
-                    .invalidArgument, "\(path) is larger than \(limit) bytes", hint: "it is not a file of meshnode")
+                throw MeshError(.tooLarge, "\(path) has more than \(limit) bytes", hint: "it is not a file of meshnode")
             }
         }
     }

@@ -100,7 +100,16 @@ struct NodeService: NodeControl {
             + blocked.map {
                 "UDP to \($0.name) at \($0.endpoint) is blocked while its stream works; open UDP port "
                     + "\($0.endpoint.port) there and \(self.facts.address.port) here"
-            } + self.keyWarnings(of: members)
+            } + self.keyWarnings(of: members) + Self.nameWarnings(of: members)
+    }
+
+    /// Names are for people, and two of one name are taken for one.
+    private static func nameWarnings(of members: [Member]) -> [String] {
+        let live = members.filter { $0.state == .alive || $0.state == .suspect }.map(\.description)
+        return Dictionary(grouping: live, by: \.name).filter { $0.value.count > 1 }.sorted { $0.key < $1.key }.map {
+            let places = $0.value.map { "\($0.id.short) at \($0.endpoint)" }.sorted().joined(separator: ", ")
+            return "\($0.value.count) members are named \($0.key) (\(places)); give each a name of its own with --name"
+        }
     }
 
     // MARK: messages and definitions
@@ -133,14 +142,19 @@ struct NodeService: NodeControl {
     func definitions() async -> [DefinitionView] { self.runtime.definitions() }
 
     func apply(_ definitions: [ActorDefinition]) async throws -> [DefinitionView] {
-        try await self.runtime.apply(definitions)
+        try self.requireReady()
+        return try await self.runtime.apply(definitions)
     }
 
-    func delete(definition name: String) async throws { try await self.runtime.delete(definition: name) }
+    func delete(definition name: String) async throws {
+        try self.requireReady()
+        try await self.runtime.delete(definition: name)
+    }
 
     // MARK: events and the end
 
     func raise(event name: String, payload: [UInt8]) async throws {
+        try self.requireReady()
         try self.network.raise(event: name, payload: payload)
     }
 

@@ -1,5 +1,6 @@
 internal import FoundationEssentials
 internal import Glibc
+internal import MeshCore
 
 /// What standard output is connected to.
 enum Terminal {
@@ -77,8 +78,8 @@ func jsonBytes(_ value: some Encodable) throws -> [UInt8] {
 }
 
 /// A file, or standard input for `-`.
-func readInput(_ path: String, limit: Int) throws -> [UInt8] {
-    if path == "-" { return try readStandardInput(limit: limit) }
+func readInput(_ path: String, limit: Int, mend: String = "") throws -> [UInt8] {
+    if path == "-" { return try readStandardInput(limit: limit, mend: mend) }
     do {
         guard let bytes = try FileIO.read(path, limit: limit) else {
             throw CommandFailure("there is no file \(path)", hint: "check the path", status: .usage)
@@ -86,12 +87,14 @@ func readInput(_ path: String, limit: Int) throws -> [UInt8] {
         return bytes
     } catch let error as CommandFailure {
         throw error
+    } catch let error as MeshError {
+        throw CommandFailure(error.message, hint: error.code == .tooLarge ? mend : error.hint, status: .usage)
     } catch {
         throw CommandFailure("cannot read \(path): \(error)", status: .usage)
     }
 }
 
-private func readStandardInput(limit: Int) throws -> [UInt8] {
+private func readStandardInput(limit: Int, mend: String) throws -> [UInt8] {
     var bytes: [UInt8] = []
     var chunk = [UInt8](repeating: 0, count: 64 << 10)
     while true {
@@ -103,7 +106,7 @@ private func readStandardInput(limit: Int) throws -> [UInt8] {
         if count == 0 { return bytes }
         bytes += chunk[..<count]
         guard bytes.count <= limit else {
-            throw CommandFailure("standard input has more than \(limit) bytes", status: .usage)
+            throw CommandFailure("standard input has more than \(limit) bytes", hint: mend, status: .usage)
         }
     }
 }

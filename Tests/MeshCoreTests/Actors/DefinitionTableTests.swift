@@ -21,14 +21,36 @@ private func definition(
             [
                 definition("any", "/{a}/{b}/{c}"), definition("prefix", "/text/{b}/{c}"),
                 definition("longer", "/text/count/{c}"), definition("later", "/text/{b}/end"),
-                definition("also", "/text/{x}/{y}"),
             ], origin: here)
+        // Applied elsewhere at the same time; here it would be refused.
+        let also = try definition("also", "/text/{x}/{y}")
+        table.merge([AppliedDefinition(name: "also", version: 1, origin: there, definition: also)])
         func winner(_ path: String) throws -> String? { table.resolve(try ActorPath(path))?.name }
         #expect(try winner("/other/b/c") == "any")
         #expect(try winner("/text/b/c") == "also")
         #expect(try winner("/text/b/end") == "later")
         #expect(try winner("/text/count/end") == "longer")
         #expect(try winner("/text/count") == nil)
+    }
+
+    @Test("a pattern belongs to one name, whatever its placeholders are called, and it says whose it is")
+    func patterns() throws {
+        var table = DefinitionTable()
+        _ = try table.apply([definition("first", "/text/{key}"), definition("other", "/text/{key}/x")], origin: here)
+        let error = #expect(throws: MeshError.self) {
+            try table.apply([definition("second", "/text/{name}")], origin: here)
+        }
+        #expect(
+            error?.code == .conflict && error?.message.contains("first") == true
+                && error?.hint.contains("first") == true)
+        #expect(throws: MeshError.self) {
+            try table.apply([definition("a", "/same/{k}"), definition("b", "/same/{j}")], origin: here)
+        }
+        // Itself anew, another literal, and two that change places.
+        _ = try table.apply([definition("first", "/text/{name}"), definition("c", "/text/literal")], origin: here)
+        _ = try table.apply([definition("first", "/text/{key}/x"), definition("other", "/text/{key}")], origin: here)
+        _ = try table.delete("first", origin: here)
+        _ = try table.apply([definition("second", "/text/{k}/x")], origin: here)
     }
 
     @Test("tables that heard the same in any order are equal, with equal digests") func convergence() throws {
