@@ -17,7 +17,6 @@ package final class Runtime: Sendable {
     let definitionTable: GossipedDefinitions
     let actors: LocalActors
     let journal: EventJournal
-    private static let comparedAtFirst = 3
     private let link: Link
     private let alarm: Alarm
     private let isAlone = Mutex(true)
