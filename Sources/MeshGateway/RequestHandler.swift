@@ -21,6 +21,7 @@ struct RequestHandler: Sendable {
         case .metrics: return .text(self.metrics.text(), type: PrometheusText.contentType)
         case .status: return .json(await self.control.status())
         case .members: return .json(Members(members: await self.control.status().members))
+        case .doctor: return .json(await self.control.doctor())
         case .why(let node): return .json(try await self.control.why(node))
         case .capabilities:
             return .json(Nodes(nodes: try await self.control.capabilities(of: request.query["node"].map(String.init))))

@@ -6,7 +6,7 @@ internal import MeshCore
 /// Paths are matched as they came: what is percent-encoded in an actor's path must arrive at `ActorPath` untouched.
 enum Route: Hashable, Sendable {
     case health, ready, metrics
-    case status, members
+    case status, members, doctor
     case why(String)
     case capabilities
     case actors
@@ -50,6 +50,7 @@ enum Route: Hashable, Sendable {
         case "/v1/status": return [(.get, .status)]
         case "/v1/members": return [(.get, .members)]
         case "/v1/capabilities": return [(.get, .capabilities)]
+        case "/v1/doctor": return [(.get, .doctor)]
         case "/v1/actors": return [(.get, .actors)]
         case "/v1/definitions": return [(.get, .definitions), (.post, .apply)]
         case "/v1/events": return [(.get, .events), (.post, .raise)]
@@ -85,6 +86,7 @@ enum Route: Hashable, Sendable {
         case .metrics: "metrics"
         case .status: "status"
         case .members: "members"
+        case .doctor: "doctor"
         case .why: "why"
         case .capabilities: "capabilities"
         case .actors: "actors"

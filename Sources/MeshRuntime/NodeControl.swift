@@ -5,6 +5,8 @@ package protocol NodeControl: Sendable {
     func status() async -> StatusView
     /// Cheap, for probes that come every second.
     func phase() -> NodePhase
+    /// Examines the machine and the ways to all members; takes seconds.
+    func doctor() async -> DoctorView
     /// Members by name, id or unique prefix of the id.
     func why(_ node: String) async throws -> WhyView
     /// What every member can do, or this one alone.

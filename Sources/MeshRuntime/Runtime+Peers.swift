@@ -29,7 +29,7 @@ extension Runtime: PeerHandler {
                     _ = self.transmit(PeerFrame(kind: .answer, correlation: frame.correlation, body: body), to: node)
                 }
             case .answer: self.requests.answered(frame.correlation, by: node, .listing(frame.body))
-            case .membership, .keyring: break
+            case .membership, .keyring, .diagnosis: break
             }
         } catch {
             self.actors.metrics.malformed.increment()

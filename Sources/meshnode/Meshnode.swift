@@ -9,9 +9,8 @@ struct Meshnode: AsyncParsableCommand {
         abstract: "A mesh of machines that runs durable actors.",
         version: version,
         subcommands: [
-            StartCommand.self, StatusCommand.self, MembersCommand.self, CapabilitiesCommand.self, LeaveCommand.self,
-            KeysCommand.self,
-            TokenCommand.self,
+            StartCommand.self, StatusCommand.self, MembersCommand.self, CapabilitiesCommand.self, DoctorCommand.self,
+            LeaveCommand.self, KeysCommand.self, TokenCommand.self,
             ApplyCommand.self, GetCommand.self, DeleteCommand.self, SendCommand.self, CallCommand.self,
             ActorsCommand.self, EventCommand.self, LogsCommand.self, ConfigCommand.self, VersionCommand.self,
             CompletionCommand.self, ReadGPUsCommand.self,

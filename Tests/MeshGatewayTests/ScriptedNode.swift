@@ -34,6 +34,15 @@ final class ScriptedNode: NodeControl {
     }
 
     func status() async -> StatusView { self.state.withLock { $0.status } }
+    func doctor() async -> DoctorView {
+        DoctorView(
+            node: "one", running: true,
+            findings: [
+                DoctorView.Finding(.fine, "disk", "/data", "9 GiB are free"),
+                DoctorView.Finding(.problem, "udp", "two", "is blocked", mend: "open the port"),
+            ])
+    }
+
     func phase() -> NodePhase { NodePhase(rawValue: self.state.withLock { $0.status.node.state }) ?? .leaving }
 
     func why(_ node: String) async throws -> WhyView {

@@ -55,6 +55,10 @@ class SmallDisk:
     def empty(self):
         (self.inside / "filler").unlink()
 
+    def command(self, *arguments):
+        return subprocess.run(
+            [*self.prefix, *map(str, arguments)], capture_output=True, text=True, timeout=60)
+
     def close(self):
         self.holder.kill()
         self.holder.wait()

@@ -12,6 +12,8 @@ package struct PeerFrame: Hashable, Sendable {
         case reply = 5
         case query = 6
         case answer = 7
+        /// What one member asks another about the way between them.
+        case diagnosis = 8
     }
 
     /// Header and body together; a message of 1 MiB and its envelope fit.

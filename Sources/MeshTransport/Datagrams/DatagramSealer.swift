@@ -15,6 +15,8 @@ package struct DatagramSealer: ~Copyable {
     private static let bodyOffset = headerBytes + NonceSource.nonceBytes
     private static let tagBytes = 16
     package static let compressedFlag: UInt8 = 1
+    /// A number and padding, sent to learn what comes through; never compressed.
+    package static let probeFlag: UInt8 = 2
     /// What a compressed packet may grow to.
     private static let inflatedBytesMax = 4096
     private static let inflatedLengthBytes = 2
@@ -73,6 +75,17 @@ package struct DatagramSealer: ~Copyable {
         }
     }
 
+    /// A probe of exactly that size on the wire.
+    package mutating func sealProbe(_ number: UInt64, sealedBytes: Int) -> Int {
+        precondition(
+            Self.bodyOffset + Self.tagBytes + 8...Self.sealedBytesMax ~= sealedBytes, "a probe of \(sealedBytes) bytes")
+        let body = unsafe self.deflated.start
+        let count = sealedBytes - Self.bodyOffset - Self.tagBytes
+        unsafe body.update(repeating: 0, count: count)
+        unsafe UnsafeMutableRawPointer(body).storeBytes(of: number.bigEndian, as: UInt64.self)
+        return unsafe self.encrypt(body, count: count, flags: Self.probeFlag)
+    }
+
     @_lifetime(borrow self)
     package borrowing func sealed(_ count: Int) -> RawSpan { self.packet.prefix(count) }
 
@@ -113,6 +126,7 @@ package struct DatagramSealer: ~Copyable {
     package struct Opened: Sendable {
         package fileprivate(set) var count: Int
         fileprivate var isInflated: Bool
+        package fileprivate(set) var isProbe = false
     }
 
     package mutating func open(_ packet: RawSpan) throws(DatagramRefusal) -> Opened {
@@ -123,11 +137,15 @@ package struct DatagramSealer: ~Copyable {
             let start = unsafe base.assumingMemoryBound(to: UInt8.self)
             guard unsafe start[0] == Self.version else { throw .unsupportedVersion }
             let flags = unsafe start[1]
-            guard flags & ~Self.compressedFlag == 0 else { throw .unsupportedVersion }
+            guard flags <= Self.probeFlag else { throw .unsupportedVersion }
             let id = unsafe KeyID(UInt32(bigEndian: base.loadUnaligned(fromByteOffset: 2, as: UInt32.self)))
             guard let key = self.key(id) else { throw .unknownKey }
             let count = try unsafe self.decrypt(start, count: packet.count, key: key)
-            guard flags & Self.compressedFlag != 0 else { return Opened(count: count, isInflated: false) }
+            if flags == Self.probeFlag {
+                guard count >= 8 else { throw .tooShort }
+                return Opened(count: count, isInflated: false, isProbe: true)
+            }
+            guard flags == Self.compressedFlag else { return Opened(count: count, isInflated: false) }
             return Opened(count: try self.inflate(count), isInflated: true)
         }
     }
@@ -135,6 +153,10 @@ package struct DatagramSealer: ~Copyable {
     @_lifetime(borrow self)
     package borrowing func plaintext(of opened: Opened) -> RawSpan {
         opened.isInflated ? self.inflated.prefix(opened.count) : self.opened.prefix(opened.count)
+    }
+
+    package borrowing func probeNumber(of opened: Opened) -> UInt64 {
+        unsafe UInt64(bigEndian: UnsafeRawPointer(self.opened.start).loadUnaligned(as: UInt64.self))
     }
 
     private func decrypt(_ packet: UnsafePointer<UInt8>, count: Int, key: SecretBytes) throws(DatagramRefusal) -> Int {
@@ -171,6 +193,8 @@ package enum DatagramRefusal: String, Error, Sendable, CaseIterable {
     /// Another mesh, another key under the same id, or bytes changed on the way.
     case unauthentic
     case undecompressable
+    /// A probe that nobody asked for, or that comes long after its round.
+    case unexpected
 }
 
 /// Gossip compresses well for a while or badly for a while: after each failure twice as many packets go untried.

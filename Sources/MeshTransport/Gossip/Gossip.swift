@@ -1,3 +1,4 @@
+internal import Glibc
 internal import Logging
 internal import MeshCore
 internal import Metrics
@@ -19,6 +20,7 @@ final class Gossip: ChannelInboundHandler {
     private var outgoing: OutgoingDatagrams
     private let directory: Directory
     private let outlet: Outlet
+    let diagnosis: Diagnosis
     private let refusals: Refusals
     private let received = Counter(label: "meshnode_datagrams_received_total")
     private let sent = Counter(label: "meshnode_datagrams_sent_total")
@@ -33,16 +35,18 @@ final class Gossip: ChannelInboundHandler {
 
     init(
         engine: consuming GossipEngine, channel: any Channel, family: NIOBSDSocket.ProtocolFamily,
-        directory: Directory, outlet: Outlet, refusals: Refusals
+        directory: Directory, outlet: Outlet, diagnosis: Diagnosis, refusals: Refusals
     ) {
         self.engine = engine
         self.channel = channel
         self.outgoing = OutgoingDatagrams(isIPv4: family == .inet)
         self.directory = directory
         self.outlet = outlet
+        self.diagnosis = diagnosis
         self.refusals = refusals
         self.directory.update(
             self.engine.membership.local.id, self.engine.membership.member(self.engine.membership.local.id))
+        diagnosis.sendProbes = { [unowned self] in self.sendProbes($0, to: $1) }
     }
 
     var membership: Membership { self.engine.membership }
@@ -58,9 +62,9 @@ final class Gossip: ChannelInboundHandler {
         let failure = unsafe envelope.data.withUnsafeReadableBytes { bytes -> DatagramRefusal? in
             let packet = unsafe RawSpan(_unsafeBytes: bytes)
             do throws(DatagramRefusal) {
-                try self.engine.receive(packet: packet, from: source, at: now)
+                guard let probe = try self.engine.receive(packet: packet, from: source, at: now) else { return nil }
+                return self.diagnosis.received(probe: probe, bytes: bytes.count) ? nil : .unexpected
             } catch { return error }
-            return nil
         }
         if let failure {
             self.refusals.count(.datagram(failure), at: now, "\(source)")
@@ -75,12 +79,19 @@ final class Gossip: ChannelInboundHandler {
     /// A packet that could not be read is one more lost packet.
     func errorCaught(context: ChannelHandlerContext, error: any Error) { self.dropped.increment() }
 
-    func receive(frame: [UInt8], from sender: NodeID) {
+    func receive(_ frame: PeerFrame, from sender: NodeID) {
         guard !self.isStopped else { return }
+        guard frame.kind == .membership else { return self.receive(diagnosis: frame, from: sender) }
         let now = Instant.now()
-        self.engine.receive(frame: frame, from: sender, at: now)
+        self.engine.receive(frame: frame.body, from: sender, at: now)
         self.perform(from: nil, at: now)
         self.flush()
+    }
+
+    private func receive(diagnosis frame: PeerFrame, from sender: NodeID) {
+        do throws(WireError) { try self.diagnosis.received(frame, from: sender) } catch {
+            self.refusals.count(.stream(.malformed), at: .now(), "\(sender)")
+        }
     }
 
     func step(_ input: Membership.Input) {
@@ -96,6 +107,7 @@ final class Gossip: ChannelInboundHandler {
     /// From now on nothing comes in and nothing goes out.
     func stop() {
         self.isStopped = true
+        self.diagnosis.close()
         self.channel.close(promise: nil)
     }
 
@@ -152,11 +164,26 @@ final class Gossip: ChannelInboundHandler {
     private func flush() {
         let count = self.outgoing.count
         guard count > 0 else { return }
-        let taken = try? self.channel.pipeline.syncOperations.withUnsafeTransportIfAvailable(
-            of: NIOBSDSocket.Handle.self
-        ) { socket in self.outgoing.send(over: socket) }
+        let taken = self.onSocket { self.outgoing.send(over: $0) }
         self.sent.increment(by: taken ?? 0)
         if taken ?? 0 < count { self.dropped.increment(by: count - (taken ?? 0)) }
+    }
+
+    /// Of a diagnosis: whole or not at all, for whether large packets pass is what it asks.
+    private func sendProbes(_ number: UInt64, to target: Endpoint) {
+        guard !self.isStopped, self.outgoing.canReach(target) else { return }
+        self.flush()
+        for size in DatagramSizes.each {
+            self.engine.sealProbe(number, bytes: size.sealedBytes) { packet in self.outgoing.append(packet, to: target)
+            }
+        }
+        self.onSocket { setFragmentation(of: $0, isAllowed: false) }
+        self.flush()
+        self.onSocket { setFragmentation(of: $0, isAllowed: true) }
+    }
+
+    private func onSocket<T>(_ body: (CInt) -> T) -> T? {
+        try? self.channel.pipeline.syncOperations.withUnsafeTransportIfAvailable(of: NIOBSDSocket.Handle.self, body)
     }
 
     /// Schedules only what comes earlier than anything scheduled; a wake that comes too early arms anew.
@@ -170,4 +197,14 @@ final class Gossip: ChannelInboundHandler {
             self.step(.wake)
         }
     }
+}
+
+/// Whether the kernel may send a datagram in pieces. Not allowed: it carries DF whatever the kernel believes of the path,
+/// so that whoever cannot pass it on drops it.
+private func setFragmentation(of socket: CInt, isAllowed: Bool) {
+    // Of both families, since a socket of IPv6 sends to mapped addresses too; the one that does not apply fails.
+    var value = isAllowed ? CInt(IP_PMTUDISC_WANT) : CInt(IP_PMTUDISC_PROBE)
+    let size = socklen_t(MemoryLayout<CInt>.size)
+    _ = unsafe setsockopt(socket, CInt(IPPROTO_IP), IP_MTU_DISCOVER, &value, size)
+    _ = unsafe setsockopt(socket, CInt(IPPROTO_IPV6), IPV6_MTU_DISCOVER, &value, size)
 }

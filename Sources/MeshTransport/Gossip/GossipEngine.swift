@@ -14,12 +14,16 @@ package struct GossipEngine: ~Copyable {
         self.sealer = DatagramSealer(cluster: cluster, keys: keys)
     }
 
+    /// The number of a probe, which is not for the membership; nil for everything else.
+    @discardableResult
     package mutating func receive(
         packet: RawSpan, from endpoint: Endpoint, at now: Instant
-    ) throws(DatagramRefusal) {
+    ) throws(DatagramRefusal) -> UInt64? {
         self.effects.clear()
         let opened = try self.sealer.open(packet)
+        if opened.isProbe { return self.sealer.probeNumber(of: opened) }
         Self.receive(opened, self.sealer, from: endpoint, at: now, &self.membership, &self.effects)
+        return nil
     }
 
     /// The fields apart, so that the plaintext can be borrowed from one while others change.
@@ -51,6 +55,11 @@ package struct GossipEngine: ~Copyable {
     ) {
         let count = sealer.seal(effects.bytes.raw.extracting(range))
         send(sealer.sealed(count))
+    }
+
+    package mutating func sealProbe(_ number: UInt64, bytes: Int, send: (RawSpan) -> Void) {
+        let count = self.sealer.sealProbe(number, sealedBytes: bytes)
+        send(self.sealer.sealed(count))
     }
 
     package mutating func replace(keys: MeshKeys) { self.sealer.replace(keys: keys) }

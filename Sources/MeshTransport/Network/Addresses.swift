@@ -1,5 +1,5 @@
 internal import Glibc
-internal import MeshCore
+package import MeshCore
 internal import NIOCore
 internal import NIOPosix
 
@@ -68,6 +68,11 @@ extension Endpoint {
     }
 
     func with(port: UInt16) -> Endpoint { Endpoint(high: self.high, low: self.low, port: port) }
+}
+
+extension HostAndPort {
+    /// Its addresses, for whoever wants to look before it binds or connects.
+    package func resolved() async throws(TransportError) -> [Endpoint] { try await Resolver.resolve(self) }
 }
 
 /// Names to addresses, and which of our own addresses to tell others.

@@ -168,13 +168,13 @@ package final class MeshNetwork: PeerNetwork, MemberDirectory {
     package func name(of node: NodeID) -> String? { self.directory.name(of: node) }
 
     /// Everyone known, this node included, ordered by id.
-    package func members() async -> [Member] { await self.ask { $0.members } ?? [] }
-    package func member(_ id: NodeID) async -> Member? { await self.ask { $0.member(id) } ?? nil }
+    package func members() async -> [Member] { await self.askMembership { $0.members } ?? [] }
+    package func member(_ id: NodeID) async -> Member? { await self.askMembership { $0.member(id) } ?? nil }
     /// The last changes of a member, oldest first.
-    package func why(_ id: NodeID) async -> [MemberChange] { await self.ask { $0.history(of: id) } ?? [] }
-    package func localHealth() async -> UInt8 { await self.ask { $0.localHealth } ?? 0 }
+    package func why(_ id: NodeID) async -> [MemberChange] { await self.askMembership { $0.history(of: id) } ?? [] }
+    package func localHealth() async -> UInt8 { await self.askMembership { $0.localHealth } ?? 0 }
     /// Whether another member has answered since the start.
-    package func isJoined() async -> Bool { await self.ask { $0.isJoined } ?? false }
+    package func isJoined() async -> Bool { await self.askMembership { $0.isJoined } ?? false }
 
     /// Changes and events from now on; a listener that falls 1,024 behind loses the oldest.
     package func events() -> AsyncStream<NetworkEvent> { self.hub.listen() }
@@ -264,14 +264,24 @@ package final class MeshNetwork: PeerNetwork, MemberDirectory {
     func step(_ input: Membership.Input) { self.onGossip { $0.step(input) } }
 
     /// Calls back from the gossip loop, if that still does its work on time.
-    package func askGossip(_ answer: @escaping @Sendable () -> Void) { self.onGossip { $0.whenOnTime(answer) } }
-    package func askStreams(_ answer: @escaping @Sendable () -> Void) { self.onStreams { _ in answer() } }
+    package func signOfGossip(_ answer: @escaping @Sendable () -> Void) { self.onGossip { $0.whenOnTime(answer) } }
+    package func signOfStreams(_ answer: @escaping @Sendable () -> Void) { self.onStreams { _ in answer() } }
 
-    func ask<T: Sendable>(_ question: @escaping @Sendable (Membership) -> T) async -> T? {
+    private func askMembership<T: Sendable>(_ question: @escaping @Sendable (Membership) -> T) async -> T? {
+        await self.askGossip { question($0.membership) }
+    }
+
+    /// Nil if the network does not run.
+    func askGossip<T: Sendable>(_ question: @escaping @Sendable (Gossip) -> T) async -> T? {
         let answer = self.state.withLock { state in
-            state.running.map { running in
-                running.gossipLoop.submit { question(running.gossip.value.membership) }
-            }
+            state.running.map { running in running.gossipLoop.submit { question(running.gossip.value) } }
+        }
+        return try? await answer?.get()
+    }
+
+    func askStreams<T: Sendable>(_ question: @escaping @Sendable (Streams) -> T) async -> T? {
+        let answer = self.state.withLock { state in
+            state.running.map { running in running.streamLoop.submit { question(running.streams.value) } }
         }
         return try? await answer?.get()
     }
@@ -332,9 +342,9 @@ extension MeshNetwork {
                 gossipLoop.execute { gossip.value?.step(.streamClosed(id, boot: boot, refused: refused)) }
             },
             released: { id, boot in gossipLoop.execute { gossip.value?.step(.streamReleased(id, boot: boot)) } },
-            membershipFrame: { id, frame, done in
+            gossipFrame: { id, frame, done in
                 gossipLoop.execute {
-                    gossip.value?.receive(frame: frame.body, from: id)
+                    gossip.value?.receive(frame, from: id)
                     done()
                 }
             },
@@ -372,6 +382,7 @@ extension MeshNetwork {
             engine: GossipEngine(
                 membership: membership, cluster: self.configuration.cluster, keys: self.state.withLock { $0.keys }),
             channel: binding.datagrams, family: binding.family, directory: self.directory, outlet: outlet,
+            diagnosis: self.makeDiagnosis(on: binding.datagrams.eventLoop, streamLoop: streamLoop),
             refusals: self.refusals)
     }
 

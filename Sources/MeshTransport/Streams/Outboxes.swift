@@ -11,7 +11,7 @@ package final class Outboxes: Sendable {
 
         init(_ kind: PeerFrame.Kind) {
             switch kind {
-            case .membership, .keyring: self = .control
+            case .membership, .keyring, .diagnosis: self = .control
             case .definitions, .message, .reply, .query, .answer: self = .bulk
             }
         }

@@ -19,8 +19,8 @@ struct StreamEvents: Sendable {
     var opened: @Sendable (NodeID, Boot, Endpoint) -> Void
     var closed: @Sendable (NodeID, Boot, _ refused: Bool) -> Void
     var released: @Sendable (NodeID, Boot) -> Void
-    /// The last is called, on any thread, when the membership has taken the frame in.
-    var membershipFrame: @Sendable (NodeID, PeerFrame, @escaping @Sendable () -> Void) -> Void
+    /// Of the membership, or of a diagnosis. The last is called, on any thread, when the frame has been taken in.
+    var gossipFrame: @Sendable (NodeID, PeerFrame, @escaping @Sendable () -> Void) -> Void
     /// Of a member; strangers are told no keys and asked for none.
     var keyringFrame: @Sendable (NodeID, PeerFrame) -> Void
     /// A member refused every key of this node, or let it in.
@@ -143,6 +143,8 @@ final class Streams: StreamOwner {
         for node in dropped.sorted() { self.open[node]?.keepAlive(isWanted: false) }
         for node in nodes { self.dialKept(node, at: .now()) }
     }
+
+    var neighbours: [(node: NodeID, isOpen: Bool)] { self.kept.sorted().map { ($0, self.open[$0] != nil) } }
 
     private func dialKept(_ node: NodeID, at now: Instant) {
         guard self.open[node] == nil, now >= self.redials[node]?.notBefore ?? now,
@@ -290,7 +292,7 @@ final class Streams: StreamOwner {
         guard !self.isClosing, let id = connection.peer?.id else { return }
         for frame in frames {
             switch frame.kind {
-            case .membership: self.handOn(frame, from: id, on: connection)
+            case .membership, .diagnosis: self.handOn(frame, from: id, on: connection)
             case .keyring where self.directory.endpoint(of: id) != nil: self.events.keyringFrame(id, frame)
             case .keyring: self.refusals.count(.stream(.unexpected), at: connection.lastReceived, "\(id)")
             case .definitions, .message, .reply, .query, .answer: self.handler.received(frame, from: id)
@@ -303,7 +305,7 @@ final class Streams: StreamOwner {
         let bytes = frame.body.count
         connection.handedOn(bytes)
         let bound = NIOLoopBound(connection, eventLoop: self.loop)
-        self.events.membershipFrame(id, frame) { [loop] in loop.execute { bound.value.takenIn(bytes) } }
+        self.events.gossipFrame(id, frame) { [loop] in loop.execute { bound.value.takenIn(bytes) } }
     }
 
     func ended(_ connection: StreamConnection, because end: StreamEnd) {

@@ -53,9 +53,12 @@ struct NodeClient: Sendable {
     }
 
     func decoded<Value: Decodable>(
-        _ type: Value.Type, _ path: String, method: String = "GET", body: [UInt8]? = nil
+        _ type: Value.Type, _ path: String, method: String = "GET", body: [UInt8]? = nil,
+        timeout: Duration = NodeClient.timeoutDefault
     ) async throws -> (value: Value, bytes: [UInt8]) {
-        let bytes = try await self.request(method, path, headers: [("Accept", "application/json")], body: body).body
+        let bytes = try await self.request(
+            method, path, headers: [("Accept", "application/json")], body: body, timeout: timeout
+        ).body
         do { return (try JSONDecoder().decode(type, from: Data(bytes)), bytes) } catch {
             throw CommandFailure(
                 "the answer of \(self.address.description) is not what this version reads",

@@ -46,6 +46,8 @@ extension Meshnode {
         case let error as TransportError:
             return self.say(CommandFailure(error.description, hint: error.hint))
         case let error as InvalidValue: return self.say(CommandFailure(error.description, status: .usage))
+        // The command has said everything.
+        case let code as ExitCode: return ExitStatus(rawValue: code.rawValue) ?? .failed
         case is CancellationError: return self.say(CommandFailure("interrupted"))
         default: break
         }

@@ -64,8 +64,8 @@ extension Daemon {
 
     private func askForSign(of part: Pulse.Part, _ answer: @escaping @Sendable () -> Void) {
         switch part {
-        case .gossip: self.network.askGossip(answer)
-        case .streams: self.network.askStreams(answer)
+        case .gossip: self.network.signOfGossip(answer)
+        case .streams: self.network.signOfStreams(answer)
         case .storage: self.storage.commit(StorageBatch(), done: answer)
         }
     }

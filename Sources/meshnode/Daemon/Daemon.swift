@@ -197,7 +197,8 @@ struct Daemon: Sendable {
         let service = NodeService(
             facts: NodeService.Facts(
                 cluster: self.mesh.cluster, id: self.mesh.identity.id, name: self.configuration.name,
-                boot: self.mesh.boot, address: addresses.advertised, started: .now(), tokenPlace: self.tokenPlace),
+                boot: self.mesh.boot, address: addresses.advertised, folder: self.folder.path,
+                started: .now(), tokenPlace: self.tokenPlace),
             network: self.network, runtime: self.runtime, state: self.state, disk: self.disk,
             journal: self.journal)
         return HTTPGateway(

@@ -11,6 +11,8 @@ struct NodeService: NodeControl {
         var name: String
         var boot: Boot
         var address: Endpoint
+        /// The data folder.
+        var folder: String
         var started: Instant
         /// Where a reload looks for a new join token.
         var tokenPlace: String
@@ -62,6 +64,8 @@ struct NodeService: NodeControl {
         if let node { return [CapabilitiesView(MemberView(try await self.member(node), at: .now()))] }
         return self.views(of: await self.network.members(), at: .now()).map(CapabilitiesView.init)
     }
+
+    func doctor() async -> DoctorView { await Doctor.examine(self) }
 
     func why(_ node: String) async throws -> WhyView {
         let now = Instant.now()
