@@ -91,7 +91,7 @@ let package = Package(
         .systemLibrary(name: "CRocksDB", pkgConfig: "rocksdb", providers: [.apt(["librocksdb-dev"])]),
         // Types of NVIDIA's management library, which is opened at run time.
         .systemLibrary(name: "CNVML"),
-        // Sends batches of datagrams: sendmmsg.
+        // What of Linux Swift's Glibc module does not show: sendmmsg for batches of datagrams, adjtimex.
         .target(name: "CDatagrams"),
         // Counts allocations, for meshbench.
         .target(name: "CMallocCounter"),

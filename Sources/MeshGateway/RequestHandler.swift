@@ -18,7 +18,9 @@ struct RequestHandler: Sendable {
         switch request.route {
         case .health: return .text("ok\n")
         case .ready: return self.ready()
-        case .metrics: return .text(self.metrics.text(), type: PrometheusText.contentType)
+        case .metrics:
+            await self.control.measure()
+            return .text(self.metrics.text(), type: PrometheusText.contentType)
         case .status: return .json(await self.control.status())
         case .members: return .json(Members(members: await self.control.status().members))
         case .doctor: return .json(await self.control.doctor())

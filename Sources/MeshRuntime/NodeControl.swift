@@ -5,6 +5,8 @@ package protocol NodeControl: Sendable {
     func status() async -> StatusView
     /// Cheap, for probes that come every second.
     func phase() -> NodePhase
+    /// Brings up to date what is measured and not counted, before metrics are read.
+    func measure() async
     /// Examines the machine and the ways to all members; takes seconds.
     func doctor() async -> DoctorView
     /// Members by name, id or unique prefix of the id.

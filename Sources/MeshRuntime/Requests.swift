@@ -46,6 +46,9 @@ final class Requests: Sendable {
     private let limit: Int
     private let alarm: Alarm
 
+    /// That wait for their answer.
+    var count: Int { self.state.withLock { $0.entries.count } }
+
     init(limit: Int, alarm: Alarm) {
         self.limit = limit
         self.alarm = alarm

@@ -131,6 +131,15 @@ package final class Runtime: Sendable {
     /// From now on durable messages to this node are refused for this reason, or taken again if it is nil. Turns go on.
     package func refuseMessages(because refusal: MeshError?) { self.actors.state.withLock { $0.refusal = refusal } }
 
+    /// What is in hand at the moment, for metrics.
+    package var reading: RuntimeReading {
+        self.actors.state.withLock { state in
+            RuntimeReading(
+                requests: self.requests.count, depth: state.depth, activations: state.places.count,
+                mailboxBytes: state.hotBytes, unsyncedBytes: state.unsyncedBytes)
+        }
+    }
+
     /// Live activations, and messages that wait, on this node.
     package var load: (actors: Int, depth: Int) { self.actors.load }
 
@@ -183,4 +192,14 @@ extension ReplyFrame {
         case .listing, .acknowledged, .disconnected, .expired, .closed, .cancelled, .tooMany: return nil
         }
     }
+}
+
+package struct RuntimeReading: Sendable {
+    /// That wait for an answer, of this node or another.
+    package var requests: Int
+    package var depth: Int
+    package var activations: Int
+    /// Of waiting messages that are kept in memory.
+    package var mailboxBytes: Int
+    package var unsyncedBytes: Int
 }

@@ -36,15 +36,18 @@ package final class RocksStorage: Storage {
         self.reader = Worker(name: "storage-read") { reads in
             for read in reads {
                 switch read {
-                case .get(let table, let key, let done): done(database.get(table, key))
+                case .get(let table, let key, let done): done(metrics.measure { database.get(table, key) })
                 case .scan(let range, let limit, let bytesMax, let done):
-                    done(database.scan(range, limit: limit, bytesMax: bytesMax))
+                    done(metrics.measure { database.scan(range, limit: limit, bytesMax: bytesMax) })
                 }
             }
         }
     }
 
     deinit { self.close() }
+
+    /// Batches and reads that no thread has taken yet.
+    package var waiting: (writes: Int, reads: Int) { (self.writer.waiting, self.reader.waiting) }
 
     package func commit(_ batch: StorageBatch, done: @escaping @Sendable () -> Void) {
         self.writer.submit(Write(batch: batch, done: done))
@@ -143,6 +146,13 @@ private func endProcess(because reason: String) -> Never {
 private struct CommitMetrics: Sendable {
     private let duration = Timer(label: "meshnode_storage_commit_seconds")
     private let batches = Recorder(label: "meshnode_storage_group_batches")
+    private let reading = Timer(label: "meshnode_storage_read_seconds")
+
+    func measure<Value>(_ read: () -> Value) -> Value {
+        let start = ContinuousClock.now
+        defer { self.reading.recordNanoseconds((ContinuousClock.now - start).nanoseconds) }
+        return read()
+    }
 
     func measure(batches: Int, _ commit: () -> Void) {
         let start = ContinuousClock.now

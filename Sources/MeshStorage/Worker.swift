@@ -51,6 +51,13 @@ internal import Glibc
         return true
     }
 
+    /// Jobs that the thread has not taken yet.
+    var waiting: Int {
+        unsafe pthread_mutex_lock(self.mutex)
+        defer { unsafe pthread_mutex_unlock(self.mutex) }
+        return self.pending.count
+    }
+
     /// Works off what was submitted, then ends the thread. Not to be called from it.
     func close() {
         unsafe pthread_mutex_lock(self.mutex)

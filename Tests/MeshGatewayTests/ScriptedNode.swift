@@ -16,6 +16,7 @@ final class ScriptedNode: NodeControl {
         var reply: [UInt8] = Array(#"{"ok":true}"#.utf8)
         var hasLeft = false
         var keyChanges: [String] = []
+        var measured = 0
         /// Held calls wait until the test ends them.
         var held: AsyncStream<Void>?
     }
@@ -34,6 +35,7 @@ final class ScriptedNode: NodeControl {
     }
 
     func status() async -> StatusView { self.state.withLock { $0.status } }
+    func measure() async { self.state.withLock { $0.measured += 1 } }
     func doctor() async -> DoctorView {
         DoctorView(
             node: "one", running: true,

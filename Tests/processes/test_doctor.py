@@ -98,8 +98,10 @@ class BeforeTheFirstStart(Diagnosed, MeshCase):
         self.pick(found, "ports", "seed 127.0.0.1:1", "cannot be reached")
 
     def test_a_folder_that_cannot_be_made_is_a_problem(self):
-        status, found = self.examine("--data", "/proc/meshnode", "--bind", "127.0.0.1:0", "--http", "none")
+        (self.mesh.folder / "file").write_text("")
+        status, found = self.examine("--data", self.mesh.folder / "file" / "x", "--bind", "127.0.0.1:0", "--http", "none")
         self.assertEqual(status, 1)
+        self.pick(found, "folder", f"it cannot be made in {self.mesh.folder}/file")
 
     def test_an_unknown_flag_and_a_bad_setting_are_usage(self):
         self.refuse(self.mesh.command("doctor", "--data", self.mesh.folder, "--bind", "nonsense"), 2, "--bind", "nonsense")

@@ -22,4 +22,7 @@ enum { meshnode_datagrams_max = 64 };
 int meshnode_send_datagrams(
     int socket, int is_ipv4, const uint8_t *bytes, const struct meshnode_datagram *datagrams, int count);
 
+/// Whether the kernel holds its clock for synchronised; -1 where this process may not ask.
+int meshnode_clock_is_synchronised(void);
+
 #endif

@@ -19,6 +19,19 @@ struct Probe: Sendable {
     var askedAgain = false
 }
 
+/// How many probes ended how.
+package struct ProbeTally: Hashable, Sendable {
+    /// The member answered itself.
+    package var direct: UInt64 = 0
+    /// Others brought its answer.
+    package var indirect: UInt64 = 0
+    /// Only its stream answered.
+    package var stream: UInt64 = 0
+    package var failed: UInt64 = 0
+
+    package init() {}
+}
+
 extension Membership {
     /// At most so many at once; beyond, a hint waits for the regular order.
     static let probesMax = 16
@@ -146,10 +159,12 @@ extension Membership {
         let isHard = self.hasHardEvidence(probe)
         let target = probe.target
         if probe.answeredByStream {
+            self.probeTally.stream += 1
             // Heard in time, if by another way: this node is not the one that is late.
             self.improveHealth()
             return self.missedDatagrams(probe, at: now, into: &effects)
         }
+        self.probeTally.failed += 1
         // Lifeguard: helpers that did not even nack say that it is this node that does not hear.
         if !isHard { self.worsenHealth(by: probe.helpers > 0 ? probe.helpers - probe.nacks : 1) }
         guard self.table[target].isLive, self.table[target].boot.epoch == probe.epoch else { return }
@@ -166,9 +181,11 @@ extension Membership {
             self.improveHealth()
             self.showsLife(probe.target, epoch: probe.epoch, at: now)
             if probe.target != index {
+                self.probeTally.indirect += 1
                 self.missedDatagrams(probe, at: now, into: &effects)
-            } else if !probe.askedAgain {
-                self.note(roundTrip: now - probe.sentAt, to: index)
+            } else {
+                self.probeTally.direct += 1
+                if !probe.askedAgain { self.note(roundTrip: now - probe.sentAt, to: index) }
             }
         } else {
             self.showsLife(index, epoch: origin.epoch, at: now)

@@ -114,6 +114,8 @@ package struct Membership: Sendable {
     var relays: [UInt32: Relay] = [:]
     var suspicions: [Int: Suspicion] = [:]
     var evidence: [Int: Evidence] = [:]
+    /// How the probes of this boot ended.
+    package internal(set) var probeTally = ProbeTally()
     var deadlines = DeadlineQueue<Deadline>()
     var lastSequence: UInt32 = 0
     var probeAt = Instant.distantFuture

@@ -24,6 +24,8 @@ final class Gossip: ChannelInboundHandler {
     private let refusals: Refusals
     private let received = Counter(label: "meshnode_datagrams_received_total")
     private let sent = Counter(label: "meshnode_datagrams_sent_total")
+    private let receivedBytes = Counter(label: "meshnode_datagram_bytes_received_total")
+    private let sentBytes = Counter(label: "meshnode_datagram_bytes_sent_total")
     /// Not taken by the system, for want of room or of a route: as good as lost on the way.
     private let dropped = Counter(label: "meshnode_datagrams_dropped_total")
 
@@ -57,6 +59,7 @@ final class Gossip: ChannelInboundHandler {
         let envelope = self.unwrapInboundIn(data)
         guard !self.isStopped, let source = Endpoint(envelope.remoteAddress) else { return }
         self.received.increment()
+        self.receivedBytes.increment(by: envelope.data.readableBytes)
         // The packet is taken: only now may the clock be read, or it could be older than what the packet tells.
         let now = Instant.now()
         let failure = unsafe envelope.data.withUnsafeReadableBytes { bytes -> DatagramRefusal? in
@@ -164,6 +167,7 @@ final class Gossip: ChannelInboundHandler {
     private func flush() {
         let count = self.outgoing.count
         guard count > 0 else { return }
+        self.sentBytes.increment(by: self.outgoing.byteCount)
         let taken = self.onSocket { self.outgoing.send(over: $0) }
         self.sent.increment(by: taken ?? 0)
         if taken ?? 0 < count { self.dropped.increment(by: count - (taken ?? 0)) }

@@ -16,6 +16,7 @@ struct OutgoingDatagrams: ~Copyable {
     }
 
     var count: Int { self.datagrams.count }
+    var byteCount: Int { self.datagrams.reduce(0) { $0 + Int($1.length) } }
     var isFull: Bool { self.datagrams.count == Int(meshnode_datagrams_max) }
 
     /// Whether the socket's family has the address.

@@ -1,3 +1,4 @@
+internal import CDatagrams
 internal import Glibc
 package import MeshCore
 internal import NIOCore
@@ -20,4 +21,10 @@ extension NIODeadline {
 
 extension TimeAmount {
     init(_ duration: Duration) { self = .nanoseconds(duration.nanoseconds) }
+}
+
+/// Whether the kernel holds the wall clock for synchronised; nil where this process may not ask.
+package func clockIsSynchronised() -> Bool? {
+    let answer = meshnode_clock_is_synchronised()
+    return answer < 0 ? nil : answer != 0
 }

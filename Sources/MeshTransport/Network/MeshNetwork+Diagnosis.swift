@@ -23,7 +23,25 @@ package struct PathReport: Sendable {
     package init() {}
 }
 
+/// What is at the moment, for metrics.
+package struct NetworkReading: Sendable {
+    package var probes = ProbeTally()
+    package var rumors = 0
+    package var streams = 0
+    package var streamWaitingBytes = 0
+}
+
 extension MeshNetwork {
+    package func reading() async -> NetworkReading {
+        var reading = NetworkReading()
+        if let (probes, rumors) = await self.askGossip({ ($0.membership.probeTally, $0.membership.rumorCount) }) {
+            (reading.probes, reading.rumors) = (probes, rumors)
+        }
+        reading.streams = await self.askStreams { $0.openCount } ?? 0
+        reading.streamWaitingBytes = self.outboxes.waitingBytes
+        return reading
+    }
+
     private static let clockSamples = 4
     private static let answerTimeout = TimeAmount.seconds(3)
     /// Of the other side's connection.

@@ -93,6 +93,11 @@ package final class Outboxes: Sendable {
         }
     }
 
+    /// Of all peers together.
+    var waitingBytes: Int {
+        self.outboxes.withLock { $0.values.reduce(0) { $0 + $1.control.bytes + $1.bulk.bytes } }
+    }
+
     var peersWaiting: [NodeID] {
         self.outboxes.withLock { outboxes in
             outboxes.filter { !$0.value.control.frames.isEmpty || !$0.value.bulk.frames.isEmpty }.keys.sorted()

@@ -1,16 +1,26 @@
 internal import MeshCore
+internal import Metrics
 internal import NIOCore
 
 /// What a connection tells the streams it belongs to. Called on their event loop.
 protocol StreamOwner: AnyObject {
     var context: StreamContext { get }
     var outboxes: Outboxes { get }
+    var counters: StreamCounters { get }
     /// Somebody proved its key on a connection that it opened: nil lets it in.
     func judge(_ peer: SecuredPeer, on connection: StreamConnection) -> StreamRefusal?
     func opened(_ connection: StreamConnection)
     func received(_ frames: [PeerFrame], on connection: StreamConnection)
     /// Exactly once per connection, opened or not.
     func ended(_ connection: StreamConnection, because end: StreamEnd)
+}
+
+/// Bytes of all streams of a node together, handshakes included.
+struct StreamCounters: Sendable {
+    let received = Counter(label: "meshnode_stream_bytes_received_total")
+    let sent = Counter(label: "meshnode_stream_bytes_sent_total")
+    let opened = Counter(label: "meshnode_streams_opened_total")
+    let broken = Counter(label: "meshnode_streams_broken_total")
 }
 
 enum StreamEnd: Error, Sendable {
@@ -55,6 +65,7 @@ final class StreamConnection: ChannelInboundHandler {
     private(set) var isWantedByPeer = false
 
     private let owner: any StreamOwner
+    private let counters: StreamCounters
     private var phase: Phase
     private var context: ChannelHandlerContext?
     private var inbound = ByteBuffer()
@@ -81,6 +92,7 @@ final class StreamConnection: ChannelInboundHandler {
     private init(_ phase: Phase, isInitiator: Bool, owner: any StreamOwner) {
         self.isInitiator = isInitiator
         self.owner = owner
+        self.counters = owner.counters
         self.phase = phase
         let now = Instant.now()
         (self.lastReceived, self.lastSent, self.lastUsed) = (now, now, now)
@@ -117,6 +129,7 @@ final class StreamConnection: ChannelInboundHandler {
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         var buffer = self.unwrapInboundIn(data)
+        self.counters.received.increment(by: buffer.readableBytes)
         self.inbound.writeBuffer(&buffer)
         self.read()
     }
@@ -267,6 +280,7 @@ final class StreamConnection: ChannelInboundHandler {
         outboxes.beginTaking(for: node)
         var hasWritten = false
         while context.channel.isWritable, let record = self.nextRecord(outboxes, node) {
+            self.counters.sent.increment(by: record.readableBytes)
             context.write(self.wrapOutboundOut(record), promise: nil)
             hasWritten = true
         }
@@ -305,6 +319,7 @@ final class StreamConnection: ChannelInboundHandler {
         var out = context.channel.allocator.buffer(capacity: 64)
         self.lastSent = .now()
         self.sealer?.append(kind, to: &out, at: self.lastSent, content: content)
+        self.counters.sent.increment(by: out.readableBytes)
         context.write(self.wrapOutboundOut(out), promise: nil)
     }
 
@@ -313,6 +328,7 @@ final class StreamConnection: ChannelInboundHandler {
         var out = context.channel.allocator.buffer(capacity: 2 + packet.count)
         out.writeInteger(UInt16(packet.count))
         out.writeBytes(packet)
+        self.counters.sent.increment(by: out.readableBytes)
         context.writeAndFlush(self.wrapOutboundOut(out), promise: nil)
     }
 

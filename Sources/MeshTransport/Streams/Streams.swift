@@ -1,5 +1,6 @@
 internal import Logging
 package import MeshCore
+internal import Metrics
 internal import NIOCore
 internal import NIOPosix
 
@@ -70,6 +71,7 @@ final class Streams: StreamOwner {
 
     private(set) var context: StreamContext
     let outboxes: Outboxes
+    let counters = StreamCounters()
     private let loop: any EventLoop
     private let directory: Directory
     private let handler: any PeerHandler
@@ -143,6 +145,8 @@ final class Streams: StreamOwner {
         for node in dropped.sorted() { self.open[node]?.keepAlive(isWanted: false) }
         for node in nodes { self.dialKept(node, at: .now()) }
     }
+
+    var openCount: Int { self.open.count }
 
     var neighbours: [(node: NodeID, isOpen: Bool)] { self.kept.sorted().map { ($0, self.open[$0] != nil) } }
 
@@ -283,6 +287,7 @@ final class Streams: StreamOwner {
         self.lost[id] = nil
         self.events.lockedOut(id, false)
         previous?.closeOnPurpose()
+        self.counters.opened.increment()
         self.events.opened(id, hello.boot, hello.endpoint)
         self.complete(ObjectIdentifier(connection), .success(id))
         if self.kept.contains(id) { connection.keepAlive(isWanted: true) }
@@ -330,6 +335,7 @@ final class Streams: StreamOwner {
 
     /// Tells of the break at once, then connects again: a host that refuses tells that the process is gone.
     private func lost(_ id: NodeID, _ hello: Hello) {
+        self.counters.broken.increment()
         self.logger.info("a stream broke", metadata: ["peer": "\(id)", "address": "\(hello.endpoint)"])
         self.lost[id] = Lost(boot: hello.boot, until: .now() + Self.lostFor)
         self.events.closed(id, hello.boot, false)

@@ -2,6 +2,7 @@ internal import Logging
 internal import MeshCore
 internal import MeshRuntime
 internal import MeshTransport
+internal import Metrics
 
 // Entering the mesh, remembering who is in it, and telling it what changes here.
 
@@ -87,6 +88,10 @@ extension Daemon {
     }
 
     private func note(_ change: MemberChange, of member: Member) {
+        Counter(
+            label: "meshnode_member_changes_total",
+            dimensions: [("to", change.to.name), ("cause", change.cause.name)]
+        ).increment()
         self.logger.log(
             level: change.to == .dead || change.to == .suspect ? .warning : .info, "member \(change.to.name)",
             metadata: [

@@ -62,7 +62,7 @@ extension Daemon {
         return .done
     }
 
-    private func askForSign(of part: Pulse.Part, _ answer: @escaping @Sendable () -> Void) {
+    @Sendable func askForSign(of part: Pulse.Part, _ answer: @escaping @Sendable () -> Void) {
         switch part {
         case .gossip: self.network.signOfGossip(answer)
         case .streams: self.network.signOfStreams(answer)

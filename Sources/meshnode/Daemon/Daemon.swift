@@ -39,6 +39,7 @@ struct Daemon: Sendable {
         _ configuration: NodeConfiguration, configure: @escaping @Sendable () throws -> NodeConfiguration
     ) async throws {
         let metrics = PrometheusRegistry()
+        for (name, help) in MetricHelp.all { metrics.describe(name, help) }
         MetricsSystem.bootstrap(metrics)
         let journal = EventJournal()
         LogLevel.shared.set(configuration.logLevel)
@@ -200,6 +201,7 @@ struct Daemon: Sendable {
                 boot: self.mesh.boot, address: addresses.advertised, folder: self.folder.path,
                 started: .now(), tokenPlace: self.tokenPlace),
             network: self.network, runtime: self.runtime, state: self.state, disk: self.disk,
+            gauges: NodeGauges(storage: self.storage, pulse: self.pulse, askForSign: self.askForSign),
             journal: self.journal)
         return HTTPGateway(
             control: service, listeners: listeners, definitions: DefinitionReader.read, metrics: metrics,

@@ -23,6 +23,7 @@ struct NodeService: NodeControl {
     let runtime: Runtime
     let state: NodeState
     let disk: DiskGuard
+    let gauges: NodeGauges
     let journal: EventJournal
 
     /// Without asking anybody: what a supervisor asks every few seconds.
@@ -64,6 +65,8 @@ struct NodeService: NodeControl {
         if let node { return [CapabilitiesView(MemberView(try await self.member(node), at: .now()))] }
         return self.views(of: await self.network.members(), at: .now()).map(CapabilitiesView.init)
     }
+
+    func measure() async { await self.gauges.measure(self) }
 
     func doctor() async -> DoctorView { await Doctor.examine(self) }
 

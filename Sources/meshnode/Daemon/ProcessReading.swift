@@ -35,15 +35,33 @@ struct ProcessReading {
     }
 
     static var openFiles: Int? {
-        guard let directory = unsafe opendir("/proc/self/fd") else { return nil }
-        defer { unsafe closedir(directory) }
-        var count = 0
-        while unsafe readdir(directory) != nil { count += 1 }
-        // Without ".", ".." and the one that reads.
-        return count - 3
+        // Without the one that reads.
+        folderEntries("/proc/self/fd").map { $0.count - 1 }
     }
 
     private static func text(_ path: String) -> String? {
         (try? FileIO.read(path, limit: 1 << 20)).flatMap { $0 }.map { String(decoding: $0, as: UTF8.self) }
+    }
+}
+
+/// Names in a folder, without those that begin with a dot; nil if it cannot be read.
+func folderEntries(_ path: String) -> [String]? {
+    guard let directory = unsafe opendir(path) else { return nil }
+    defer { unsafe closedir(directory) }
+    var names: [String] = []
+    while let entry = unsafe readdir(directory) {
+        let name = unsafe withUnsafePointer(to: &entry.pointee.d_name) {
+            unsafe String(cString: UnsafeRawPointer($0).assumingMemoryBound(to: CChar.self))
+        }
+        if !name.hasPrefix(".") { names.append(name) }
+    }
+    return names
+}
+
+/// Of its files, not of folders in it.
+func folderBytes(_ path: String) -> Int {
+    (folderEntries(path) ?? []).reduce(0) { sum, name in
+        var status = stat()
+        return unsafe stat("\(path)/\(name)", &status) == 0 ? sum + Int(status.st_blocks) * 512 : sum
     }
 }

@@ -40,33 +40,53 @@ struct DiskChecks {
         return Finding(.fine, "disk", self.folder, free)
     }
 
-    /// By the magic numbers of statfs(2).
     private func kind() -> Finding? {
-        var status = statfs()
-        guard unsafe statfs(self.folder, &status) == 0 else { return nil }
         let mend = "put the data folder on a local disk"
-        switch UInt32(truncatingIfNeeded: status.f_type) {
-        case 0x0102_1994, 0x8584_58F6:
+        switch self.fileSystem {
+        case "tmpfs", "ramfs":
             return Finding(
                 .warning, "disk", self.folder, "it is in memory (tmpfs): a restart of the machine loses all messages",
                 mend: mend)
-        case 0x6969, 0xFF53_4D42, 0xFE53_4D42, 0x517B:
+        case "nfs", "nfs4", "cifs", "smb3", "smbfs":
             return Finding(
                 .problem, "disk", self.folder,
                 "it is on a network (NFS or SMB): neither locks nor fsync can be relied on",
                 mend: mend)
-        case 0x794C_7630:
+        case "overlay":
             return Finding(
                 .warning, "disk", self.folder,
                 "it is the writable layer of a container: removing that loses all messages",
                 mend: "mount a volume there")
-        case 0x6573_5546:
+        case let kind? where kind.hasPrefix("fuse") || kind == "9p" || kind == "virtiofs":
             return Finding(
                 .warning, "disk", self.folder,
-                "it is a FUSE file system: whether fsync reaches a disk is up to its program",
+                "it is on \(kind): whether fsync reaches a disk is up to another program",
                 mend: mend)
         default: return nil
         }
+    }
+
+    /// Of the mount that the folder lies on, found by its device; nil where it is not listed.
+    private var fileSystem: String? {
+        var status = stat()
+        guard unsafe stat(self.folder, &status) == 0,
+            let bytes = (try? FileIO.read("/proc/self/mountinfo", limit: 4 << 20)).flatMap({ $0 })
+        else { return nil }
+        let device = UInt64(status.st_dev)
+        let major = (device >> 8) & 0xFFF | (device >> 32) & ~0xFFF
+        let minor = device & 0xFF | (device >> 12) & ~0xFF
+        return Self.fileSystem(ofDevice: "\(major):\(minor)", in: String(decoding: bytes, as: UTF8.self))
+    }
+
+    /// proc(5): id parent major:minor root mount-point options [fields] - type source options.
+    static func fileSystem(ofDevice device: String, in mountInfo: String) -> String? {
+        for line in mountInfo.split(separator: "\n") {
+            let fields = line.split(separator: " ")
+            guard fields.count > 6, fields[2] == device, let dash = fields.firstIndex(of: "-"), dash + 1 < fields.count
+            else { continue }
+            return String(fields[dash + 1])
+        }
+        return nil
     }
 
     private func speed() -> Finding? {

@@ -1,6 +1,7 @@
 internal import Glibc
 internal import MeshCore
 internal import MeshRuntime
+internal import MeshTransport
 
 typealias Finding = DoctorView.Finding
 
@@ -27,11 +28,13 @@ struct MachineChecks {
     private func folderFindings() -> [Finding] {
         var status = stat()
         guard unsafe stat(self.folder, &status) == 0 else {
-            guard unsafe access(self.existingFolder, W_OK | X_OK) == 0 else {
+            guard unsafe stat(self.existingFolder, &status) == 0, status.st_mode & S_IFMT == S_IFDIR,
+                unsafe access(self.existingFolder, W_OK | X_OK) == 0
+            else {
                 return [
                     Finding(
                         .problem, "folder", self.folder,
-                        "it does not exist, and \(self.existingFolder) cannot be written",
+                        "it cannot be made in \(self.existingFolder)",
                         mend: "make it as root and chown it to the daemon's user, or choose another with --data")
                 ]
             }
@@ -71,12 +74,14 @@ struct MachineChecks {
     private static let openFilesGood: UInt = 4096
     /// A handful of pages for each key.
     private static let lockedMin: UInt = 1 << 20
+    /// RLIMIT_MEMLOCK, which Swift's Glibc module does not show.
+    private static let lockedMemory = __rlimit_resource_t(8)
 
     private func limits() -> [Finding] {
         var files = rlimit()
         var locked = rlimit()
         guard unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &files) == 0,
-            unsafe getrlimit(__rlimit_resource_t(RLIMIT_MEMLOCK.rawValue), &locked) == 0
+            unsafe getrlimit(Self.lockedMemory, &locked) == 0
         else { return [] }
         let mend = "LimitNOFILE= in the unit, or ulimit -n"
         let filesFinding =
@@ -110,16 +115,15 @@ struct MachineChecks {
     // MARK: clock
 
     private func clock() -> [Finding] {
-        var state = timex()
-        switch unsafe adjtimex(&state) {
-        case -1: return [Finding(.fine, "clock", "kernel", "may not be asked whether the clock is synchronised")]
-        case TIME_ERROR:
+        switch clockIsSynchronised() {
+        case nil: return [Finding(.fine, "clock", "kernel", "may not be asked whether the clock is synchronised")]
+        case false:
             return [
                 Finding(
                     .warning, "clock", "kernel", "the clock is not synchronised",
                     mend: "run chrony or systemd-timesyncd; in a container or a guest, on its host")
             ]
-        default: return [Finding(.fine, "clock", "kernel", "synchronised")]
+        case true: return [Finding(.fine, "clock", "kernel", "synchronised")]
         }
     }
 }

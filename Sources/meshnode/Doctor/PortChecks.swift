@@ -90,10 +90,10 @@ struct SocketHolder: CustomStringConvertible {
         let tables = transport == "UDP" ? ["udp", "udp6"] : ["tcp", "tcp6"]
         let inodes = Set(tables.flatMap { Self.inodes(port: port, listing: text(of: "/proc/net/\($0)")) })
         guard !inodes.isEmpty else { return nil }
-        for pid in entries(of: "/proc").compactMap({ Int($0) }).sorted() {
+        for pid in (folderEntries("/proc") ?? []).compactMap({ Int($0) }).sorted() {
             let descriptors = "/proc/\(pid)/fd"
             guard
-                entries(of: descriptors).contains(where: { name in
+                (folderEntries(descriptors) ?? []).contains(where: { name in
                     link(at: "\(descriptors)/\(name)").map { inodes.contains($0) } ?? false
                 })
             else { continue }
@@ -120,23 +120,11 @@ struct SocketHolder: CustomStringConvertible {
         (try? FileIO.read(path, limit: 4 << 20)).flatMap { $0 }.map { String(decoding: $0, as: UTF8.self) } ?? ""
     }
 
-    private static func entries(of folder: String) -> [String] {
-        guard let directory = unsafe opendir(folder) else { return [] }
-        defer { unsafe closedir(directory) }
-        var names: [String] = []
-        while let entry = unsafe readdir(directory) {
-            let name = unsafe withUnsafePointer(to: &entry.pointee.d_name) {
-                unsafe String(cString: UnsafeRawPointer($0).assumingMemoryBound(to: CChar.self))
-            }
-            if !name.hasPrefix(".") { names.append(name) }
-        }
-        return names
-    }
-
     private static func link(at path: String) -> String? {
         var target = [UInt8](repeating: 0, count: 64)
         let count = unsafe target.withUnsafeMutableBytes { bytes in
-            unsafe readlink(path, bytes.assumingMemoryBound(to: CChar.self).baseAddress, bytes.count)
+            guard let start = unsafe bytes.assumingMemoryBound(to: CChar.self).baseAddress else { return 0 }
+            return unsafe readlink(path, start, bytes.count)
         }
         return count > 0 ? String(decoding: target[..<count], as: UTF8.self) : nil
     }

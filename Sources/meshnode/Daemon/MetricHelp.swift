@@ -1,0 +1,65 @@
+/// What each metric means: its HELP line. docs/operations.md lists them too, and a test compares.
+enum MetricHelp {
+    static let all: [(name: String, help: String)] = [
+        ("meshnode_build_info", "The version that runs, as a label; always 1."),
+        ("meshnode_boot_epoch", "How often this node has started."),
+
+        ("meshnode_members", "Members by state, as this node sees them, itself included."),
+        (
+            "meshnode_members_stream_only",
+            "Live members between which and this node UDP is blocked while the stream works."
+        ),
+        ("meshnode_member_changes_total", "Changes of members, by the new state and its cause."),
+        ("meshnode_local_health", "How late this node is itself: 0 is healthy, 7 the worst (Lifeguard)."),
+        ("meshnode_probes_total", "Probes by who answered: the member, others for it, its stream alone, nobody."),
+        ("meshnode_round_trip_seconds", "Smoothed round trips to live members: the median and the longest."),
+        ("meshnode_rumors_waiting", "News that is still owed to the mesh."),
+
+        ("meshnode_datagrams_received_total", "Datagrams received."),
+        ("meshnode_datagrams_sent_total", "Datagrams that the system took."),
+        ("meshnode_datagrams_dropped_total", "Datagrams that the system did not take or could not read."),
+        ("meshnode_datagram_bytes_received_total", "Bytes of datagrams received, without the headers of UDP and IP."),
+        ("meshnode_datagram_bytes_sent_total", "Bytes of datagrams sent, without the headers of UDP and IP."),
+        ("meshnode_refused_total", "Datagrams, frames and streams turned away, by reason."),
+        ("meshnode_streams", "Open streams to members."),
+        ("meshnode_streams_opened_total", "Streams to members that were opened."),
+        ("meshnode_streams_broken_total", "Streams that ended without a goodbye."),
+        ("meshnode_stream_bytes_received_total", "Bytes received over streams, handshakes included."),
+        ("meshnode_stream_bytes_sent_total", "Bytes sent over streams, handshakes included."),
+        ("meshnode_stream_waiting_bytes", "Bytes that wait to be sent over streams."),
+        ("meshnode_frames_malformed_total", "Frames of members that do not parse: another version, or a bug."),
+
+        ("meshnode_messages_accepted_total", "Messages taken into a mailbox here."),
+        ("meshnode_messages_processed_total", "Messages consumed."),
+        ("meshnode_messages_failed_total", "Messages consumed with an error as the answer."),
+        ("meshnode_messages_refused_total", "Messages not taken, by error code."),
+        ("meshnode_messages_redelivered_total", "Messages given to a handler again after a crash."),
+        ("meshnode_messages_expired_total", "Messages not run because their deadline had passed."),
+        ("meshnode_messages_dead_lettered_total", "Messages given up."),
+        ("meshnode_dead_letters_dropped_total", "Old dead letters that gave way to younger ones."),
+        ("meshnode_mailbox_depth", "Messages that wait here, those in their turn included."),
+        ("meshnode_mailbox_bytes", "Bytes of waiting messages that are kept in memory."),
+        ("meshnode_unsynced_bytes", "Bytes of messages that are not yet on disk."),
+        ("meshnode_activations", "Actors with a live handler here."),
+        ("meshnode_requests_waiting", "Messages and questions of this node that wait for their answer."),
+        ("meshnode_turn_seconds", "From giving a message to its handler until the handler's answer."),
+
+        ("meshnode_storage_commit_seconds", "One write to the database with its fsync."),
+        ("meshnode_storage_read_seconds", "One read of the database."),
+        ("meshnode_storage_group_batches", "Batches that shared one fsync."),
+        ("meshnode_storage_writes_waiting", "Batches that wait for the disk."),
+        ("meshnode_storage_reads_waiting", "Reads that wait for the disk."),
+        ("meshnode_storage_bytes", "Bytes of the database's files."),
+        ("meshnode_disk_free_bytes", "Bytes that are free on the disk of the data folder."),
+        ("meshnode_disk_size_bytes", "Size of the disk of the data folder."),
+
+        ("meshnode_part_delay_seconds", "How long a part of the node takes to answer: gossip, streams, storage."),
+        ("process_resident_memory_bytes", "Memory of the process in RAM."),
+        ("process_virtual_memory_bytes", "Address space of the process."),
+        ("process_cpu_seconds_total", "CPU time of the process, user and system."),
+        ("process_open_fds", "Open file descriptors."),
+        ("process_max_fds", "The limit of open file descriptors."),
+        ("process_threads", "Threads of the process."),
+        ("process_start_time_seconds", "When the process started, in seconds since 1970."),
+    ]
+}
