@@ -10,4 +10,5 @@ build() { SWIFT_DETERMINISTIC_HASHING=1 swift build "${build_flags[@]}" "$@"; }
 
 # Outside .build, so that a clean build does not need the network for it again.
 MESHNODE_CACHE="${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/meshnode"
+[[ ! -x "$MESHNODE_CACHE/promtool" ]] || export MESHNODE_TEST_PROMTOOL="$MESHNODE_CACHE/promtool"
 export MESHNODE_TEST_PYTHON="${MESHNODE_TEST_PYTHON:-$MESHNODE_CACHE/venv/bin/python3}"

@@ -48,6 +48,17 @@ struct RoutesTests {
         }
     }
 
+    @Test("doctor tells its findings worst first; metrics are measured before they are read")
+    func doctor() async throws {
+        try await GatewayFixture.run { gateway async throws in
+            let answer = try await gateway.request("GET", "/v1/doctor")
+            let view = try JSONDecoder().decode(DoctorView.self, from: Data(answer.body.utf8))
+            #expect(view.findings.map(\.severity) == [.problem, .fine] && view.count(.problem) == 1)
+            #expect(try await gateway.request("GET", "/metrics").status == 200)
+            #expect(gateway.node.with { $0.measured } == 1)
+        }
+    }
+
     @Test("keys are listed, installed, used and removed; force is said outright or not at all")
     func keys() async throws {
         try await GatewayFixture.run { gateway async throws in

@@ -49,6 +49,7 @@ class Healthy(Diagnosed, MeshCase):
         self.pick(found, "members", "streams to its 2 neighbours", severity="fine")
         self.pick(found, "clock", "from those of 2 members", severity="fine")
         self.pick(found, "versions", "all members run", severity="fine")
+        self.pick(found, "keys", "all 3 members seal with", severity="fine")
         self.pick(found, "disk", "a write with fsync takes", severity="fine")
         self.pick(found, "folder", "belongs to its user alone", severity="fine")
         text = self.succeed(alpha.command("doctor")).stdout

@@ -24,11 +24,13 @@ enum Doctor {
             $0.description.id != node.facts.id && ($0.state == .alive || $0.state == .suspect)
         }
         async let peers = self.peers(live, of: node)
+        async let keys = node.keys()
         let machine = await self.machine(
             MachineChecks(folder: node.facts.folder, openFiles: ProcessReading.openFiles ?? 0))
         return DoctorView(
             node: node.facts.name, running: true,
-            findings: machine + self.members(members, of: node) + (await peers) + (await self.neighbours(of: node)))
+            findings: machine + self.members(members, of: node) + (await peers)
+                + (await self.neighbours(of: node)) + KeyChecks.findings(await keys, node: node.facts.name))
     }
 
     /// fsync blocks.

@@ -30,6 +30,23 @@ struct DatagramSealerTests {
         #expect(try self.open(packet) == plaintext)
     }
 
+    @Test(
+        "a probe has its size on the wire and its number inside, and is never taken for gossip", arguments: [64, 1400])
+    func probe(bytes: Int) throws {
+        var sealer = DatagramSealer(cluster: self.mesh.cluster, keys: self.mesh.keys)
+        let count = sealer.sealProbe(0x0102_0304_0506_0708, sealedBytes: bytes)
+        let packet = [UInt8](copying: sealer.sealed(count))
+        #expect(packet.count == bytes)
+        let opened = try sealer.open(packet.raw)
+        #expect(opened.isProbe && sealer.probeNumber(of: opened) == 0x0102_0304_0506_0708)
+        // Flags are authenticated: gossip does not become a probe on the way, nor a probe gossip.
+        var changed = packet
+        changed[1] = 0
+        #expect(throws: DatagramRefusal.unauthentic) { try self.open(changed) }
+        changed[1] = 3
+        #expect(throws: DatagramRefusal.unsupportedVersion) { try self.open(changed) }
+    }
+
     @Test("the largest plaintext that the membership makes fits")
     func fits() {
         #expect(Membership.Configuration.lan.datagramBytesMax <= DatagramSealer.plaintextBytesMax)
