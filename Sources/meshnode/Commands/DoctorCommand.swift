@@ -24,9 +24,7 @@ struct DoctorCommand: FolderCommand {
 
     func run() async throws {
         let (view, bytes) = try await self.examined()
-        if self.isJSON {
-            if let bytes { self.printAnswer(bytes) } else { try printJSON(view) }
-        } else {
+        try self.output.show(try bytes ?? jsonBytes(view)) {
             printLine(DoctorText.text(view, color: Terminal.hasColor))
         }
         if view.count(.problem) > 0 { throw ExitCode(ExitStatus.failed.rawValue) }
