@@ -55,7 +55,8 @@ class Host:
         for device in ("lo", "eth0"):
             run("ip", "-n", self.name, "link", "set", device, "up")
         self.nft("add table inet filter")
-        self.nft("add chain inet filter input { type filter hook input priority 0; }")
+        for chain in ("input", "output"):
+            self.nft(f"add chain inet filter {chain} {{ type filter hook {chain} priority 0; }}")
 
     def nft(self, rule):
         run(*self.prefix, "nft", *rule.split())
@@ -67,8 +68,13 @@ class Host:
     def drop_udp(self, other):
         self.drop(f"ip saddr {other.address} meta l4proto udp")
 
+    def refuse_to_send_udp(self):
+        """Its own firewall: the system refuses each send with EPERM."""
+        self.nft("add rule inet filter output meta l4proto udp drop")
+
     def heal(self):
-        self.nft("flush chain inet filter input")
+        for chain in ("input", "output"):
+            self.nft(f"flush chain inet filter {chain}")
 
 
 class Wire:

@@ -82,6 +82,21 @@ class BlockedUDP(WireCase):
         self.assertEqual(gamma.status()["node"]["warnings"], [])
         self.no_other_doubt(alpha, beta, gamma)
 
+    def test_a_node_whose_system_sends_no_datagram_stays_a_member_by_its_streams(self):
+        alpha, beta, gamma = self.start(3, "--profile", "local")
+        self.wire.hosts[0].refuse_to_send_udp()
+        for node in (beta, gamma):
+            node.wait_until("alpha is marked", lambda: self.member(node, "node-1")["path"] == "stream", 30)
+        metrics = alpha.request("GET", "/metrics").body.decode()
+        dropped = next(line for line in metrics.splitlines() if line.startswith("meshnode_datagrams_dropped_total "))
+        self.assertGreater(float(dropped.split()[1]), 0, "each refused packet is counted")
+        for number in range(6):
+            reply = beta.request("POST", f"/v1/call/meshnode/echo/{number}", str(number))
+            self.assertEqual(reply.status, 200, reply.body)
+        self.no_other_doubt(alpha, beta, gamma)
+        self.wire.hosts[0].heal()
+        beta.wait_until("datagrams pass again", lambda: self.member(beta, "node-1")["path"] == "udp", 20)
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -48,7 +48,7 @@ final class Gossip: ChannelInboundHandler {
         self.refusals = refusals
         self.directory.update(
             self.engine.membership.local.id, self.engine.membership.member(self.engine.membership.local.id))
-        diagnosis.sendProbes = { [unowned self] in self.sendProbes($0, to: $1) }
+        diagnosis.sendProbes = { [weak self] in self?.sendProbes($0, to: $1) }
     }
 
     var membership: Membership { self.engine.membership }
