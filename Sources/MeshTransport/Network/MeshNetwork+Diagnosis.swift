@@ -8,6 +8,11 @@ package struct PathReport: Sendable {
         package var outcome: DialOutcome
         /// Where the member took this node to be.
         package var endpoint: Endpoint
+
+        package init(outcome: DialOutcome, endpoint: Endpoint) {
+            self.outcome = outcome
+            self.endpoint = endpoint
+        }
     }
 
     /// Over the stream, the best of several; nil: the member did not answer, and nothing else is known.

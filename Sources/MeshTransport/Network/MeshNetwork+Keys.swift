@@ -52,7 +52,7 @@ extension MeshNetwork {
             save: self.configuration.keepKeys,
             apply: { [weak self] in self?.apply($0) },
             send: { [weak self] in self?.send(keyring: $0, to: $1) ?? false },
-            holders: { [weak self] in await self?.ask { $0.holders(ofField: KeySummary.field) } ?? [] },
+            holders: { [weak self] in await self?.askMembership { $0.holders(ofField: KeySummary.field) } ?? [] },
             found: { [weak self] in self?.found($0) })
         return KeyExchange(self.configuration.keys, localID: self.localID, ports: ports, logger: self.logger)
     }

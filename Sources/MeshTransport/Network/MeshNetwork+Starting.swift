@@ -2,6 +2,7 @@ internal import Logging
 internal import MeshCore
 internal import NIOCore
 internal import NIOPosix
+internal import Synchronization
 
 // Putting the parts together: sockets, loops, membership, streams.
 

@@ -77,7 +77,7 @@ package final class MeshNetwork: PeerNetwork, MemberDirectory {
     let state: Mutex<State>
     let keyFrames: AsyncStream<(PeerFrame, NodeID)>
     let keyFrameCame: AsyncStream<(PeerFrame, NodeID)>.Continuation
-    private static let lockedOutMax = 1024
+    static let lockedOutMax = 1024
     let lockedOut = Mutex<Set<NodeID>>([])
     /// Made by `init`, when there is a network that it can work with.
     private let exchange = Mutex<KeyExchange?>(nil)
@@ -267,7 +267,7 @@ package final class MeshNetwork: PeerNetwork, MemberDirectory {
     package func signOfGossip(_ answer: @escaping @Sendable () -> Void) { self.onGossip { $0.whenOnTime(answer) } }
     package func signOfStreams(_ answer: @escaping @Sendable () -> Void) { self.onStreams { _ in answer() } }
 
-    private func askMembership<T: Sendable>(_ question: @escaping @Sendable (Membership) -> T) async -> T? {
+    func askMembership<T: Sendable>(_ question: @escaping @Sendable (Membership) -> T) async -> T? {
         await self.askGossip { question($0.membership) }
     }
 

@@ -23,7 +23,7 @@ struct ReadGPUsCommand: ParsableCommand {
             do throws(NVML.Failure) {
                 if driver == nil { driver = try NVML(path: self.library) }
                 guard let reading = try driver?.read() else { return }
-                try? printJSON(GPUAnswer(reading: reading))
+                answer(GPUAnswer(reading: reading))
                 failed = reading.failures.isEmpty ? 0 : failed + 1
                 if failed == Self.failedReadingsMax {
                     driver = nil
@@ -31,12 +31,16 @@ struct ReadGPUsCommand: ParsableCommand {
                 }
             } catch {
                 // Whoever asks again gets a new process, and with it the library that is installed then.
-                try? printJSON(GPUAnswer(failure: error.reason))
+                answer(GPUAnswer(failure: error.reason))
                 return
             }
             alarm(0)
         }
     }
+}
+
+private func answer(_ answer: GPUAnswer) {
+    if let json = try? jsonBytes(answer) { printRaw(json + [UInt8(ascii: "\n")]) }
 }
 
 private func waitForQuestion() -> Bool {

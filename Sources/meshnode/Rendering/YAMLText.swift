@@ -1,5 +1,4 @@
 internal import FoundationEssentials
-internal import Yams
 
 /// JSON as YAML for people who prefer to read that: the same keys and values, so the same schema.
 package enum YAMLText {
@@ -10,7 +9,7 @@ package enum YAMLText {
             throw CommandFailure(
                 "the answer is not JSON and cannot be shown as YAML", hint: "see it with --format json")
         }
-        return try Yams.serialize(node: value.node, width: -1, allowUnicode: true)
+        return value.lines.map { $0 + "\n" }.joined()
     }
 
     private enum Value: Decodable {
@@ -45,21 +44,78 @@ package enum YAMLText {
             }
         }
 
-        var node: Node {
+        /// What stands in one line behind a key or a dash; nil for what needs lines of its own.
+        private var inline: String? {
             switch self {
-            case .null: .scalar(Node.Scalar("null"))
-            case .bool(let value): .scalar(Node.Scalar(value ? "true" : "false"))
-            case .number(let text): .scalar(Node.Scalar(text))
-            // In quotes where bare text would be read as something else, such as no, 1.0 or a date.
-            case .text(let text): .scalar(text.represented())
-            case .list(let values):
-                .sequence(Node.Sequence(values.map(\.node), Tag(.seq), values.isEmpty ? .flow : .block))
-            case .mapping(let values):
-                .mapping(
-                    Node.Mapping(
-                        values.sorted { $0.key < $1.key }.map { (.scalar($0.key.represented()), $0.value.node) },
-                        Tag(.map), values.isEmpty ? .flow : .block))
+            case .null: "null"
+            case .bool(let value): value ? "true" : "false"
+            case .number(let text): text
+            case .text(let text): YAMLText.scalar(text)
+            case .list(let values): values.isEmpty ? "[]" : nil
+            case .mapping(let values): values.isEmpty ? "{}" : nil
             }
+        }
+
+        var lines: [String] {
+            switch self {
+            case .list(let values) where !values.isEmpty:
+                values.flatMap { value in
+                    value.lines.enumerated().map { ($0.offset == 0 ? "- " : "  ") + $0.element }
+                }
+            case .mapping(let values) where !values.isEmpty:
+                values.sorted { $0.key < $1.key }.flatMap { key, value in
+                    if let text = value.inline { return [YAMLText.scalar(key) + ": " + text] }
+                    // A list needs no indentation: its dashes tell it apart from the next key.
+                    if case .list = value { return [YAMLText.scalar(key) + ":"] + value.lines }
+                    return [YAMLText.scalar(key) + ":"] + value.lines.map { "  " + $0 }
+                }
+            default: [self.inline ?? ""]
+            }
+        }
+    }
+
+    /// Text as a scalar in one line: in quotes where bare text would be read as something else, such as no, 1.0 or a date.
+    private static func scalar(_ text: String) -> String {
+        if self.isPlain(text) { return text }
+        if text.unicodeScalars.allSatisfy(self.isPrintable) { return "'" + text.replacing("'", with: "''") + "'" }
+        var quoted = "\""
+        for character in text.unicodeScalars {
+            switch character {
+            case "\n": quoted += "\\n"
+            case "\t": quoted += "\\t"
+            case "\"", "\\": quoted += "\\\(character)"
+            case _ where self.isPrintable(character): quoted.unicodeScalars.append(character)
+            default:
+                let digits = String(character.value, radix: 16)
+                quoted += "\\U" + String(repeating: "0", count: 8 - digits.count) + digits
+            }
+        }
+        return quoted + "\""
+    }
+
+    /// Words that YAML 1.1 or 1.2 takes for something else than text.
+    private static let words: Set<String> = ["true", "false", "yes", "no", "on", "off", "y", "n", "null", "nan", "inf"]
+
+    /// Begins with a letter or a slash, so that it is no number and no sign of YAML's, and holds none.
+    private static func isPlain(_ text: String) -> Bool {
+        guard let first = text.utf8.first, UInt8(ascii: "a")...UInt8(ascii: "z") ~= first | 0x20 || first == UInt8(ascii: "/")
+        else { return false }
+        let isSimple = text.utf8.allSatisfy { byte in
+            switch byte {
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                UInt8(ascii: "0")...UInt8(ascii: "9"):
+                true
+            default: "_-./+@ ".utf8.contains(byte)
+            }
+        }
+        return isSimple && text.utf8.last != UInt8(ascii: " ") && !self.words.contains(text.lowercased())
+    }
+
+    /// YAML 1.2, 5.1, without the line breaks.
+    private static func isPrintable(_ character: Unicode.Scalar) -> Bool {
+        switch character.value {
+        case 0x20...0x7E, 0xA0...0x2027, 0x202A...0xD7FF, 0xE000...0xFEFE, 0xFF00...0xFFFD, 0x10000...0x10FFFF: true
+        default: false
         }
     }
 }
