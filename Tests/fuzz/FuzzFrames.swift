@@ -7,6 +7,8 @@ import NIOCore
 // libFuzzer calls from one thread.
 nonisolated(unsafe) private let compressor = LZ4()
 
+private let keyring = MeshKeys.generate()
+
 /// What a peer whose key is proven can send: records, lanes cut anywhere, frames and their bodies.
 @Sendable func fuzzFrames(_ bytes: [UInt8]) {
     var input = FuzzInput(bytes)
@@ -14,7 +16,7 @@ nonisolated(unsafe) private let compressor = LZ4()
     case 0: records(&input)
     case 1: lanes(&input)
     default:
-        guard let kind = PeerFrame.Kind(rawValue: input.byte() % 8) else { return }
+        guard let kind = PeerFrame.Kind(rawValue: input.byte() % 16) else { return }
         body(kind, input.rest())
     }
 }
@@ -83,8 +85,15 @@ private func body(_ kind: PeerFrame.Kind, _ bytes: [UInt8]) {
         require(again == frame, "\(frame) came back as \(String(describing: again))")
     case .query:
         guard let frame = try? QueryFrame(decoding: bytes) else { return }
-        require(frame.encoded() == bytes, "a query has two spellings")
+        require((try? QueryFrame(decoding: frame.encoded())) == frame, "\(frame) came back as another")
+    case .diagnosis:
+        guard let frame = try? DiagnosisFrame(decoding: bytes) else { return }
+        require(frame.encoded() == bytes, "a question about the way has two spellings")
     case .answer:
+        if let page = try? EventJournal.Page(decodingLogs: bytes) {
+            let again = try? EventJournal.Page(decodingLogs: page.encodedLogs())
+            require(again?.encodedLogs() == page.encodedLogs(), "log lines came back as others")
+        }
         guard let listing = try? ActorListing(decoding: bytes, node: "n") else { return }
         let again = try? ActorListing(decoding: listing.encoded(), node: "n")
         require(again?.encoded() == listing.encoded(), "a listing came back as another")
@@ -97,6 +106,16 @@ private func body(_ kind: PeerFrame.Kind, _ bytes: [UInt8]) {
             _ = table.merge(entries)
             _ = table.merge(entries)
         }
-    case .membership, .keyring: break
+    case .keyring:
+        guard let frame = try? KeyFrame(decoding: bytes) else { return }
+        let again = try? KeyFrame(decoding: frame.encoded())
+        require(again?.encoded() == frame.encoded(), "a keyring came back as another")
+        var keys = keyring
+        guard (try? keys.merge(frame.table)) != nil else { return }
+        let merged = keys.ring
+        // Whatever was told, there is a key to seal with, and telling it again changes nothing.
+        _ = keys.primary
+        require((try? keys.merge(frame.table)) != nil && keys.ring == merged, "a keyring merged twice is another")
+    case .membership: break
     }
 }

@@ -32,7 +32,8 @@ extension LogQuery {
         if flags & 1 != 0 { query.after = EventID(boot: try reader.read(), sequence: try reader.read()) }
         if flags & 2 != 0 {
             let milliseconds = try reader.read(UInt64.self)
-            query.age = .milliseconds(Int64(clamping: min(milliseconds, 1 << 53)))
+            // As long as nanoseconds can say: 278 years.
+            query.age = .milliseconds(Int64(clamping: min(milliseconds, 1 << 43)))
         }
         query.level = try Logger.Level(code: try reader.read(), at: reader.offset - 1)
         query.lines = min(Int(try reader.read(UInt32.self)), LogQuery.linesMax)
