@@ -89,9 +89,10 @@ class Keys(MeshCase):
         alpha, beta, gamma = self.three("--profile", "local")
         old = self.keys(alpha)["keys"][0]["id"]
         gamma.process.send_signal(signal.SIGSTOP)
+        # It still counts as alive: the command waits for it, until it is dead.
+        new = self.install(alpha)
         for node in (alpha, beta):
             node.wait_until("gamma is dead", lambda node=node: node.state_of("gamma") == "dead", 30)
-        new = self.install(alpha)
         used = self.succeed(alpha.command("keys", "use", new))
         self.assertIn("gamma (dead)", used.stdout)
         self.refuse(alpha.command("keys", "remove", old), 1, "gamma (away)", "--force")

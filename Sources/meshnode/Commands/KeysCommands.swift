@@ -54,7 +54,7 @@ extension KeyStepCommand {
     func run() async throws {
         try await self.withNode { node in
             let timeout = try self.patience.checked()
-            var (view, bytes) = try await node.decoded(KeysView.self, self.step.path, method: self.step.method)
+            var view = try await node.decoded(KeysView.self, self.step.path, method: self.step.method).value
             guard let key = view.key else { throw CommandFailure("the answer names no such key") }
             let deadline = ContinuousClock.now + timeout
             var told: Set<String> = []
@@ -67,9 +67,11 @@ extension KeyStepCommand {
                 if waiting.isEmpty { break }
                 guard ContinuousClock.now < deadline else { throw self.late(waiting, key) }
                 try await Task.sleep(for: .milliseconds(500))
-                (view, bytes) = try await node.decoded(KeysView.self, "/v1/keys")
+                view = try await node.decoded(KeysView.self, "/v1/keys").value
             }
-            try self.output.show(bytes) { self.conclude(view, key) }
+            // A listing is about no key; the command was.
+            view.key = key
+            try self.output.show(view) { self.conclude(view, key) }
         }
     }
 
