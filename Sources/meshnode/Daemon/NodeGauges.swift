@@ -38,10 +38,6 @@ final class NodeGauges: Sendable {
         gauge("meshnode_storage_writes_waiting", Double(waiting.writes))
         gauge("meshnode_storage_reads_waiting", Double(waiting.reads))
         gauge("meshnode_storage_bytes", Double(folderBytes(node.facts.folder + "/db")))
-        if let room = node.disk.room {
-            gauge("meshnode_disk_free_bytes", Double(room.free))
-            gauge("meshnode_disk_size_bytes", Double(room.total))
-        }
         for (part, delay) in self.pulse.delays {
             gauge("meshnode_part_delay_seconds", delay.inSeconds, ("part", part.rawValue))
         }
