@@ -43,7 +43,9 @@ private func withCStrings<Result>(
 ) -> Result {
     var pointers = unsafe texts.map { unsafe strdup($0) }
     unsafe pointers.append(nil)
-    defer { unsafe pointers.forEach { unsafe free($0) } }
+    defer {
+        for index in unsafe pointers.indices { unsafe free(pointers[index]) }
+    }
     return unsafe pointers.withUnsafeBufferPointer { buffer in
         guard let start = buffer.baseAddress else { preconditionFailure("an array with an element has a base") }
         return unsafe body(start)
