@@ -70,12 +70,11 @@ class Driver(HardwareCase):
         self.mesh.wait_members(2)
         seen = lambda: self.capabilities(alpha, "beta")
 
-        alpha.wait_until("both GPUs are known", lambda: seen().get("gpu.count") == "2", 15)
-        self.assertEqual(seen()["gpu.1.model"], "Fake G100")
-        self.assertEqual(seen()["gpu.0.memory.free"], "80000MiB")
-        self.assertEqual(seen()["gpu.1.temperature"], "42C")
-        self.assertEqual((seen()["gpu.driver"], seen()["gpu.cuda"]), ("999.1", "13.2"))
-        self.assertEqual(seen()["rack.power"], "2kW", "what the operator said stands beside what was read")
+        # Each field is a rumor of its own, and they come in any order.
+        known = {
+            "gpu.count": "2", "gpu.1.model": "Fake G100", "gpu.0.memory.free": "80000MiB", "gpu.1.temperature": "42C",
+            "gpu.driver": "999.1", "gpu.cuda": "13.2", "rack.power": "2kW"}
+        alpha.wait_until("both GPUs are known", lambda: seen().items() >= known.items() and "gpu.0.model" in seen(), 15)
         jsonschema.validate(alpha.status(), status_schema())
         wide = self.succeed(alpha.command("status", "--wide")).stdout
         self.assertIn("2 Fake G100", wide)
@@ -83,14 +82,14 @@ class Driver(HardwareCase):
         # Changes: memory is taken, and one GPU falls off the bus.
         self.set(count=2, busy=30, free=10000, lost=1)
         alpha.wait_until("the memory is seen to be taken", lambda: seen().get("gpu.0.memory.free") == "10000MiB", 25)
-        alpha.wait_until("the lost GPU is gone", lambda: "gpu.1.model" not in seen(), 15)
-        self.assertEqual(seen()["gpu.count"], "1")
+        gone = lambda: seen().get("gpu.count") == "1" and not any(key.startswith("gpu.1.") for key in seen())
+        alpha.wait_until("the lost GPU is gone", gone, 15)
         warnings = beta.status()["node"]["warnings"]
         self.assertTrue(any("gpu.1" in warning and "lost" in warning for warning in warnings), warnings)
 
         # Hangs: everything else goes on.
         self.set(count=2, hang=1)
-        alpha.wait_until("nothing is told of GPUs any more", lambda: "gpu.count" not in seen(), 20)
+        alpha.wait_until("nothing is told of GPUs any more", lambda: not any(key.startswith("gpu.") for key in seen()), 20)
         self.assertEqual(beta.request("POST", "/v1/call/meshnode/echo/x", "1").status, 200)
         self.assertEqual(alpha.state_of("beta"), "alive")
         self.assertIn("cpu.cores", seen())
@@ -113,7 +112,7 @@ class Driver(HardwareCase):
         alpha.wait_until("the driver is loaded", lambda: seen().get("gpu.count") == "1", 15)
         self.set(count=1, crash=1)
         alpha.wait_until("the crash is told", lambda: warns("has ended"), 15)
-        self.assertNotIn("gpu.count", seen())
+        alpha.wait_until("the GPU is withdrawn", lambda: "gpu.count" not in seen(), 5)
         self.assertEqual(alpha.stop(), 0)
 
     def test_eight_gpus_in_seven_instances_each_fit(self):
@@ -121,10 +120,12 @@ class Driver(HardwareCase):
         alpha = self.mesh.create("alpha")
         self.mesh.join("beta", "--nvml", library)
         seen = lambda: self.capabilities(alpha, "beta")
-        alpha.wait_until("the last fact arrives", lambda: "gpu.7.uuid" in seen(), 20)
+        count = lambda end: sum(key.startswith("gpu.") and key.endswith(end) for key in seen())
+        ends = {".model": 8, ".uuid": 8, ".temperature": 8, ".profile": 8 * 7, ".memory.free": 8 + 8 * 7, ".memory.total": 8 + 8 * 7}
+        # Each field is a rumor of its own, and they come in any order.
+        alpha.wait_until("every fact arrives", lambda: {end: count(end) for end in ends} == ends, 30)
         told = seen()
         self.assertEqual(told["gpu.7.mig.6.profile"], "1g.12gb")
-        self.assertEqual(sum(key.endswith("memory.free") for key in told), 8 + 8 * 7)
         self.assertNotIn("gpu.0.utilization", told, "the driver does not tell it of a split GPU")
         table = self.succeed(alpha.command("capabilities", "beta")).stdout
         self.assertIn("gpu.0.mig.0.memory.free", table)
