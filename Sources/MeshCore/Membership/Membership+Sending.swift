@@ -77,7 +77,7 @@ extension Membership {
         let tellings = self.tellings
         while let rumor = self.rumors.take(room: limit - writer.count) {
             guard self.write(rumor, into: &writer) else { continue }
-            if rumor.tellings + 1 < tellings, !self.rumors.isCrowded {
+            if rumor.tellings + 1 < tellings, !self.rumors.isCrowded(with: rumor.subject) {
                 self.rumors.told(rumor)
             } else {
                 self.retire(rumor)

@@ -38,42 +38,81 @@ package struct Rumor: Comparable, Sendable {
     package static func == (left: Rumor, right: Rumor) -> Bool { left.order == right.order }
 }
 
-/// Rumors still owed to the mesh.
+/// Rumors still owed to the mesh. Who is there is told before what they can do: a machine full of GPUs has hundreds of
+/// fields, and a suspicion must not wait behind them.
 package struct RumorQueue: Sendable {
-    /// How many that do not fit are looked past before a packet is full.
-    private static let lookahead = 8
-
-    /// Beyond this a rumor is told once and no more. When thousands of members change at once, telling each of them
-    /// as often as a single change would take minutes, and the next push/pull brings what gossip missed.
+    /// Beyond this many of its sort a rumor is told once and no more. When thousands of members change at once, telling
+    /// each of them as often as a single change would take minutes, and the next push/pull brings what gossip missed.
     package static let crowd = 512
 
-    private var heap = Heap<Rumor>()
-    private var putBack: [Rumor] = []
+    /// Members and events.
+    private var urgent = Lane()
+    private var fields = Lane()
     private var lastStamp: UInt32 = 0
-    private var misfits = 0
-    /// No rumor in the queue is smaller: most packets end here, without a look at what does not fit.
-    private var smallest = Int.max
 
     package init() {}
 
-    package var isEmpty: Bool { self.heap.isEmpty }
-    package var count: Int { self.heap.count }
-    package var isCrowded: Bool { self.heap.count > Self.crowd }
+    package var isEmpty: Bool { self.urgent.isEmpty && self.fields.isEmpty }
+    package var count: Int { self.urgent.count + self.fields.count }
+
+    package func isCrowded(with subject: Rumor.Subject) -> Bool {
+        (subject == .capability ? self.fields.count : self.urgent.count) > Self.crowd
+    }
 
     /// Queues a rumor and returns the stamp that its subject must show for it to be told.
     package mutating func add(
         _ subject: Rumor.Subject, index: Int, field: Int = 0, size: Int, toldAlready: Int = 0
     ) -> UInt32 {
         self.lastStamp = self.lastStamp == .max ? 1 : self.lastStamp + 1
-        self.smallest = min(self.smallest, size)
-        self.heap.insert(
-            Rumor(
-                subject, index: index, field: field, size: size, tellings: toldAlready, stamp: self.lastStamp))
+        let rumor = Rumor(
+            subject, index: index, field: field, size: size, tellings: toldAlready, stamp: self.lastStamp)
+        if subject == .capability { self.fields.add(rumor) } else { self.urgent.add(rumor) }
         return self.lastStamp
     }
 
     /// The most urgent rumor of at most `room` bytes; nil when none of the next few fits. End with `finish`.
     package mutating func take(room: Int) -> Rumor? {
+        self.urgent.take(room: room) ?? self.fields.take(room: room)
+    }
+
+    /// Told once more; it waits for the next packet.
+    package mutating func told(_ rumor: Rumor) {
+        if rumor.subject == .capability { self.fields.told(rumor) } else { self.urgent.told(rumor) }
+    }
+
+    /// Not between `take` and `finish`.
+    mutating func removeAll(where isObsolete: (Rumor) -> Bool) {
+        self.urgent.removeAll(where: isObsolete)
+        self.fields.removeAll(where: isObsolete)
+    }
+
+    /// The packet is closed: what is still owed goes back into the queue.
+    package mutating func finish() {
+        self.urgent.finish()
+        self.fields.finish()
+    }
+}
+
+/// Rumors of one urgency, least told first.
+private struct Lane: Sendable {
+    /// How many that do not fit are looked past before a packet is full.
+    private static let lookahead = 8
+
+    private var heap = Heap<Rumor>()
+    private var putBack: [Rumor] = []
+    private var misfits = 0
+    /// No rumor in the lane is smaller: most packets end here, without a look at what does not fit.
+    private var smallest = Int.max
+
+    var isEmpty: Bool { self.heap.isEmpty }
+    var count: Int { self.heap.count }
+
+    mutating func add(_ rumor: Rumor) {
+        self.smallest = min(self.smallest, rumor.size)
+        self.heap.insert(rumor)
+    }
+
+    mutating func take(room: Int) -> Rumor? {
         guard room >= self.smallest else { return nil }
         while self.misfits < Self.lookahead, let rumor = self.heap.popMin() {
             if rumor.size <= room { return rumor }
@@ -83,21 +122,18 @@ package struct RumorQueue: Sendable {
         return nil
     }
 
-    /// Told once more; it waits for the next packet.
-    package mutating func told(_ rumor: Rumor) {
+    mutating func told(_ rumor: Rumor) {
         var rumor = rumor
         rumor.toldOnce()
         self.putBack.append(rumor)
     }
 
-    /// Not between `take` and `finish`.
     mutating func removeAll(where isObsolete: (Rumor) -> Bool) {
         self.heap = Heap(self.heap.unordered.filter { !isObsolete($0) })
         if self.heap.isEmpty { self.smallest = .max }
     }
 
-    /// The packet is closed: what is still owed goes back into the queue.
-    package mutating func finish() {
+    mutating func finish() {
         for rumor in self.putBack { self.heap.insert(rumor) }
         self.putBack.removeAll(keepingCapacity: true)
         self.misfits = 0

@@ -53,6 +53,21 @@ struct RumorQueueTests {
         #expect(queue.take(room: 45)?.index == 3)
     }
 
+    @Test("who is there is told before what they can do, however many fields wait")
+    func urgency() {
+        var queue = RumorQueue()
+        for field in 0..<600 { _ = queue.add(.capability, index: 1, field: field, size: 60) }
+        _ = queue.add(.member, index: 2, size: 46)
+        let first = queue.take(room: 1000)
+        #expect(first?.subject == .member)
+        if let first { queue.told(first) }
+        #expect(queue.take(room: 1000)?.subject == .capability)
+        queue.finish()
+        #expect(queue.take(room: 1000)?.subject == .member, "told once, and still before fields told never")
+        #expect(queue.isCrowded(with: .capability))
+        #expect(!queue.isCrowded(with: .member), "fields do not shorten the telling of members")
+    }
+
     @Test("each rumor has a stamp of its own")
     func stamps() {
         var queue = RumorQueue()
