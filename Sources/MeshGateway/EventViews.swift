@@ -56,7 +56,7 @@ struct EventView: Encodable {
     init(_ event: NodeEvent) {
         self.id = event.id.description
         self.type = event.kind.rawValue
-        self.time = timestamp(event.wallClock)
+        self.time = wallTime(event.wallClock)
         switch event.content {
         case .member(let member, let cause): (self.member, self.cause) = (member, cause)
         case .definition(let name, let change): (self.name, self.change) = (name, change)
@@ -134,9 +134,3 @@ extension EventJournal.Page {
 }
 
 private func jsonText(_ value: some Encodable) -> String { String(decoding: jsonBytes(value), as: UTF8.self) }
-
-/// RFC 3339 with milliseconds, UTC.
-private func timestamp(_ wallClock: UInt64) -> String {
-    Date(timeIntervalSince1970: Double(wallClock) / 1000)
-        .ISO8601Format(Date.ISO8601FormatStyle(includingFractionalSeconds: true))
-}

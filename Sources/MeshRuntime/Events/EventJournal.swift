@@ -106,7 +106,9 @@ package final class EventJournal: Sendable {
     /// The boot becomes known a moment after the first line is logged, and before anybody can read.
     package func begin(boot: UInt64) { self.state.withLock { $0.boot = boot } }
 
-    package func publish(_ content: NodeEvent.Content) {
+    /// Returns when it happened, in milliseconds since 1970.
+    @discardableResult
+    package func publish(_ content: NodeEvent.Content) -> UInt64 {
         let content = content.bounded
         let now = self.now
         let readers = self.state.withLock { state in
@@ -117,6 +119,7 @@ package final class EventJournal: Sendable {
             return Array(state.readers.values)
         }
         for reader in readers { reader.yield() }
+        return now
     }
 
     /// Milliseconds since 1970.

@@ -1,4 +1,3 @@
-internal import FoundationEssentials
 internal import Glibc
 internal import Logging
 internal import MeshCore
@@ -50,17 +49,15 @@ struct LineLog: LogHandler {
         if let error = event.error { fields.append(Label("error", String(describing: error))) }
         let record = LogRecord(
             level: event.level, part: self.label, message: event.message.description, fields: fields)
+        // The journal's time, so that a line is the same wherever it is read.
+        let time = wallTime(self.journal.publish(.log(record)))
         let line =
             switch self.format {
-            case .text: LogText.text(record, at: timestamp())
-            case .json: LogText.json(record, at: timestamp())
+            case .text: LogText.text(record, at: time)
+            case .json: LogText.json(record, at: time)
             }
         // Nobody could be told that the log cannot be written.
         let bytes = Array((line + "\n").utf8)
         _ = unsafe bytes.withUnsafeBytes { unsafe write(STDERR_FILENO, $0.baseAddress, $0.count) }
-        self.journal.publish(.log(record))
     }
 }
-
-/// RFC 3339 with milliseconds, UTC.
-private func timestamp() -> String { Date.now.ISO8601Format(.init(includingFractionalSeconds: true)) }

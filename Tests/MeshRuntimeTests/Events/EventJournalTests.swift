@@ -1,3 +1,4 @@
+import Foundation
 import Logging
 import MeshCore
 import MeshRuntime
@@ -151,6 +152,27 @@ struct EventJournalTests {
             #expect(error?.code == .unavailable && error?.message.contains("node9") == true)
             await one.stop()
             await two.stop()
+        }
+    }
+}
+
+@Suite("Times as text")
+struct WallTimeTests {
+    @Test("times are those of the calendar, leap years and all")
+    func times() {
+        #expect(wallTime(0) == "1970-01-01T00:00:00.000Z")
+        #expect(wallTime(951_782_399_999) == "2000-02-28T23:59:59.999Z")
+        #expect(wallTime(951_782_400_000) == "2000-02-29T00:00:00.000Z")
+        #expect(wallTime(1_795_262_400_123) == "2026-11-21T12:00:00.123Z")
+        #expect(wallTime(4_107_542_400_000) == "2100-03-01T00:00:00.000Z")
+    }
+
+    @Test("they are those of Foundation, day by day")
+    func days() {
+        for day in stride(from: 0, to: 60_000, by: 7) as StrideTo<Int> {
+            let date = Date(timeIntervalSince1970: Double(day) * 86_400 + 3_661)
+            let expected = date.ISO8601Format().dropLast() + ".000Z"
+            #expect(wallTime(UInt64(day) * 86_400_000 + 3_661_000) == expected)
         }
     }
 }
