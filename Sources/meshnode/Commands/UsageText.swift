@@ -24,14 +24,16 @@ package enum UsageText {
         let command = usage.dropFirst(2).first ?? ""
         let group = Meshnode.configuration.subcommands.first { $0.configuration.commandName == command }
         var known: [String] = []
+        var aliases: [String] = []
         for subcommand in (group ?? Meshnode.self).configuration.subcommands {
             let configuration = subcommand.configuration
             guard configuration.shouldDisplay else { continue }
-            known += [configuration.commandName ?? ""] + configuration.aliases
+            known.append(configuration.commandName ?? "")
+            aliases += configuration.aliases
         }
         if known.isEmpty { return "'meshnode \(command)' takes no such argument; quote one that has spaces" }
         let prefix = group == nil ? "meshnode" : "meshnode \(command)"
-        return nearest(to: word, among: known).map { "did you mean '\(prefix) \($0)'?" }
+        return nearest(to: word, among: known + aliases).map { "did you mean '\(prefix) \($0)'?" }
             ?? "the commands are \(known.joined(separator: ", "))"
     }
 }

@@ -3,8 +3,8 @@ extension Setting {
     func mend(for origin: Origin) -> String {
         let example = Self.examples[self.name] ?? self.placeholder
         return switch origin {
-        case .environment: "write it as \(self.variable)=\(example)"
-        default: "write it as --\(self.name) \(example)"
+        case .environment: "such as \(self.variable)=\(example)"
+        default: "such as --\(self.name) \(example)"
         }
     }
 

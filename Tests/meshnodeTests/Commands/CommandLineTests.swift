@@ -26,6 +26,29 @@ struct CommandLineTests {
         #expect(!result.errors.contains("Optional("), "\(result.errors)")
     }
 
+    @Test(
+        "a mistake is told with its mend",
+        arguments: [
+            (["start", "--bind", "::1:7021"], "[::1]:7021"), (["start", "--bind", "fe80::1"], "[fe80::1]:PORT"),
+            (["start", "--log-level", "loud"], "such as --log-level info"),
+            (["start", "--tag", "team"], "such as --tag team=vision"),
+            (["call", "/a", "--timeout", "2h"], "1ms to 1h"), (["call", "/a", "--timeout", "0s"], "1ms to 1h"),
+            (["call", "/text/wordcount/{key}"], "put a name in the place of {key}"),
+            (["call", "/a", "--delivery", "pigeon"], "'durable' and 'ephemeral'"),
+            (["statsu"], "did you mean 'meshnode status'?"), (["frobnicate"], "the commands are start, status"),
+            (["event", "snd", "x"], "did you mean 'meshnode event send'?"),
+            (["keys", "instal"], "did you mean 'meshnode keys install'?"),
+            (["status", "extra"], "'meshnode status' takes no such argument"),
+            (["status", "--frmat", "json"], "did you mean '--format'?"), (["call"], "such as /text/wordcount/a"),
+            (["logs", "--lines", "9999"], "0 to 4096"), (["logs", "a", "--all"], "not both"),
+        ])
+    func mends(arguments: [String], mend: String) throws {
+        let result = try MeshnodeProcess.run(arguments)
+        #expect(result.status == ExitStatus.usage.rawValue)
+        #expect(result.errors.hasPrefix("meshnode: "), "\(result.errors)")
+        #expect(result.errors.lowercased().contains(mend.lowercased()), "\(result.errors)")
+    }
+
     @Test("help and versions are 0", arguments: [["--help"], [], ["--version"], ["version"], ["start", "--help"]])
     func help(arguments: [String]) throws {
         let result = try MeshnodeProcess.run(arguments)
@@ -130,7 +153,7 @@ struct CommandLineTests {
 
     @Test("there is a completion script for each shell", arguments: ["bash", "zsh", "fish"])
     func completions(shell: String) throws {
-        let result = try MeshnodeProcess.run(["completions", shell])
+        let result = try MeshnodeProcess.run(["completion", shell])
         #expect(result.status == 0)
         #expect(result.output.contains("members"))
         #expect(try MeshnodeProcess.run(["--generate-completion-script", shell]).status == 0)
