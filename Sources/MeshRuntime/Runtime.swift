@@ -7,8 +7,6 @@ internal import Synchronization
 /// Order of use: `init`, `recover`, `attach`, then `run` for as long as the node lives; `shutdown` ends `run`. What arrives
 /// before `recover` has ended is refused as unavailable.
 package final class Runtime: Sendable {
-    private static let comparedAtFirst = 3
-
     let directory: any MemberDirectory
     let ownership: any PathOwnership
     let configuration: RuntimeConfiguration
@@ -109,7 +107,7 @@ package final class Runtime: Sendable {
         }
     }
 
-    /// Somebody joined, died or left. A node that meets the mesh compares definitions with a few members at once; its
+    /// Somebody joined, died or left. A node that meets the mesh compares definitions with one of them at once; its
     /// digest tells the others whether there is something to compare.
     package func membersChanged() {
         let others = self.directory.placeable.filter { $0 != self.directory.localID }
@@ -118,7 +116,7 @@ package final class Runtime: Sendable {
             return isAlone
         }
         guard wasAlone else { return }
-        for peer in others.shuffled().prefix(Self.comparedAtFirst) { self.definitionTable.offer(to: peer) }
+        if let peer = others.randomElement() { self.definitionTable.offer(to: peer) }
     }
 
     /// To be advertised to the other members.

@@ -1,26 +1,23 @@
 internal import CSodium
 internal import MeshCore
 
-/// Secret bytes in memory that is locked, fenced by guard pages, read-only once filled, and wiped when released.
+/// Secret bytes in memory that is locked, fenced by guard pages, and wiped when released.
 ///
 /// A reference, so that passing a secret around never copies it to pages that could be swapped or dumped.
 @safe package final class SecretBytes: Sendable {
     package let count: Int
-    /// Written only by `init`; afterwards the pages themselves are read-only, so sharing it between threads is safe.
+    /// Written only by `init`, so sharing it between threads is safe.
     private nonisolated(unsafe) let storage: UnsafeMutableRawPointer
 
     /// `fill` gets zeroed memory of `count` bytes.
     package init(count: Int, fill: (UnsafeMutablePointer<UInt8>) -> Void) {
-        startSodium()
-        guard let storage = unsafe sodium_malloc(count) else { fatalError("no memory for a secret of \(count) bytes") }
-        unsafe sodium_memzero(storage, count)
+        let storage = unsafe SecretMemory.shared.take(count: count)
         unsafe fill(storage.assumingMemoryBound(to: UInt8.self))
-        unsafe sodium_mprotect_readonly(storage)
         unsafe self.storage = storage
         self.count = count
     }
 
-    deinit { unsafe sodium_free(self.storage) }
+    deinit { unsafe SecretMemory.shared.give(back: self.storage, count: self.count) }
 
     package static func random(count: Int) -> SecretBytes {
         unsafe SecretBytes(count: count) { unsafe randombytes_buf($0, count) }

@@ -138,12 +138,12 @@ final class Streams: StreamOwner {
         self.dial(node, at: endpoint)
     }
 
-    /// Streams to exactly these stay open though they are idle.
+    /// Streams to exactly these stay open though they are idle. They are dialled at the next tick: who joins learns of
+    /// the members one by one, and of each it could seem to be a neighbour.
     func keep(_ nodes: [NodeID]) {
         let dropped = self.kept.subtracting(nodes)
         self.kept = Set(nodes)
         for node in dropped.sorted() { self.open[node]?.keepAlive(isWanted: false) }
-        for node in nodes { self.dialKept(node, at: .now()) }
     }
 
     var openCount: Int { self.open.count }
