@@ -33,7 +33,7 @@ internal import Synchronization
     func give(back memory: UnsafeMutableRawPointer, count: Int) {
         guard count <= Self.slotBytes else { return unsafe sodium_free(memory) }
         unsafe sodium_memzero(memory, count)
-        let address = unsafe UInt(bitPattern: memory)
+        let address = UInt(bitPattern: memory)
         self.free.withLock { $0.append(address) }
     }
 
