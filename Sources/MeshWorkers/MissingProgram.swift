@@ -46,7 +46,9 @@ enum MissingProgram {
         case .interpreter(let interpreter, let path):
             HandlerStartError(
                 "the program '\(path)' asks for '\(interpreter)' in its first line, which is not on this node",
-                hint: "install that here, or correct the line (also its end: a Windows line end belongs to the name)")
+                hint:
+                    "install that here, or correct the first line (also its end: a Windows line end belongs to the name)"
+            )
         }
     }
 

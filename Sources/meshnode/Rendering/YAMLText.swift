@@ -98,7 +98,8 @@ package enum YAMLText {
 
     /// Begins with a letter or a slash, so that it is no number and no sign of YAML's, and holds none.
     private static func isPlain(_ text: String) -> Bool {
-        guard let first = text.utf8.first, UInt8(ascii: "a")...UInt8(ascii: "z") ~= first | 0x20 || first == UInt8(ascii: "/")
+        guard let first = text.utf8.first,
+            UInt8(ascii: "a")...UInt8(ascii: "z") ~= first | 0x20 || first == UInt8(ascii: "/")
         else { return false }
         let isSimple = text.utf8.allSatisfy { byte in
             switch byte {

@@ -253,7 +253,8 @@ struct NodeCommandsTests {
         #expect(late.errors.contains("accepted"))
         #expect(try node.run("actors", "/cat/").output.contains("/cat/slow"))
         #expect(try !node.run("actors", "/cat/").output.contains("/meshnode/"))
-        #expect(try node.run("delete", "cat").output == "cat deleted\n")
+        // The one that nobody waited for, if its program has not had it yet, waits on.
+        #expect(try node.run("delete", "cat").output.hasPrefix("cat deleted\n"))
         #expect(try node.run("call", "/cat/a").status == ExitStatus.notFound.rawValue)
     }
 
@@ -263,7 +264,7 @@ struct NodeCommandsTests {
         let none = try MeshnodeProcess.run(
             ["status", "--node", node.url], environment: ["MESHNODE_DATA": "/nonexistent"])
         #expect(none.status == ExitStatus.failed.rawValue)
-        #expect(none.errors.contains("asks for a token"))
+        #expect(none.errors.contains("asks for its admin token") && none.errors.contains("--token-file"))
         let wrong = try MeshnodeProcess.run(
             ["status", "--node", node.url], environment: ["MESHNODE_ADMIN_TOKEN": "wr0ng"])
         #expect(wrong.status == ExitStatus.failed.rawValue)

@@ -76,7 +76,7 @@ struct ConfigurationLayersTests {
         arguments: [
             ("bind", "7946", "flag --bind: '7946' has no port: write HOST:PORT"),
             ("bind", "a:99999", "flag --bind: '99999' is not a port between 0 and 65535"),
-            ("bind", "::1", "flag --bind: '::1' is ambiguous: write an IPv6 address as [::1]:PORT"),
+            ("bind", "::1", "flag --bind: '::1' is ambiguous: write an IPv6 address in brackets, [::1]:PORT"),
             ("bind", "[::1:7", "flag --bind: the bracket of '[::1:7' is not closed"),
             ("bind", ":7946", "flag --bind: ':7946' has no host"),
             ("http", "non", "flag --http: 'non' has no port: write HOST:PORT"),

@@ -12,7 +12,7 @@ struct YAMLTextTests {
                 a:
                   e: {}
                   l: []
-                  n: null
+                  'n': null
                   t: true
                 b:
                 - 1
