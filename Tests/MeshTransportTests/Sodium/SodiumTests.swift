@@ -28,12 +28,17 @@ struct SodiumTests {
         #expect(NodeIdentity(checking: SecretBytes.random(count: 33)) == nil)
     }
 
-    @Test("writing to a secret ends the process: its pages are read-only")
-    func readOnly() async {
-        await #expect(processExitsWith: .failure) {
-            let secret = SecretBytes.random(count: 32)
-            unsafe secret.withUnsafeBytes { unsafe UnsafeMutablePointer(mutating: $0)[0] = 1 }
+    @Test("secrets of all sizes keep their bytes, and memory that is used again is zeroed")
+    func slots() {
+        var kept: [(secret: SecretBytes, bytes: [UInt8])] = []
+        for count in 1...600 {
+            let bytes = randomBytes(count)
+            kept.append((SecretBytes(copying: bytes), bytes))
+            // What it leaves is given to the next.
+            _ = SecretBytes.random(count: count)
+            #expect(unsafe SecretBytes(count: count) { _ in }.exposed() == [UInt8](repeating: 0, count: count))
         }
+        for (secret, bytes) in kept { #expect(secret.exposed() == bytes) }
     }
 
     @Test("secrets are equal by value")
