@@ -68,7 +68,7 @@ class Meshnode(Cluster):
         """From now on no event of the member is missed."""
         stream = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         stream.connect(str(self.nodes[name].data / "api.sock"))
-        stream.sendall(b"GET /v1/events?kinds=member,user HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        stream.sendall(b"GET /v1/events?type=membership,user HTTP/1.1\r\nHost: localhost\r\n\r\n")
         stream.settimeout(10)
         head = b""
         while b": connected" not in head:
@@ -82,9 +82,9 @@ class Meshnode(Cluster):
         if not line.startswith("data:"):
             return None
         event = json.loads(line[5:])
-        if "member" not in event:
-            return "event", event.get("name")
-        if event.get("cause") == "updated":
+        if event["type"] == "user":
+            return "event", event["name"]
+        if event["cause"] == "updated":
             return "tag", event["member"]["name"]
         return event["member"]["state"], event["member"]["name"]
 
