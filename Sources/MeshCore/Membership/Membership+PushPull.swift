@@ -71,11 +71,7 @@ extension Membership {
     }
 
     mutating func exchangeWithSomebody(at now: Instant, into effects: inout Effects) {
-        let isFirst = !self.hasExchanged
-        self.hasExchanged = true
-        let interval = self.configuration.pushPullInterval
-        // Spreads the nodes over the interval, however close together they joined.
-        self.exchangeAt = now + (isFirst ? self.random.within(interval) : interval)
+        self.scheduleExchange(at: now)
         self.draw(1, besides: 0, orRecentlyDead: false, at: now)
         guard let partner = self.gossipTargets.first.map(Int.init) else { return }
         if self.table[partner].flags.contains(.streamOnly) {
@@ -83,6 +79,15 @@ extension Membership {
         } else {
             self.summarize(to: partner, at: now, into: &effects)
         }
+    }
+
+    /// Soon after this node met the mesh, then ever more seldom: gossip among nodes that join together misses some of
+    /// them. The random part spreads nodes over the interval, however close together they joined.
+    mutating func scheduleExchange(at now: Instant) {
+        let pause = self.exchangePause
+        let interval = self.configuration.pushPullInterval
+        self.exchangeAt = now + (pause < interval ? pause + self.random.within(pause) : interval)
+        self.exchangePause = min(interval, pause * 2)
     }
 
     /// Mostly two members believe the same, and one small packet shows it; opening a stream to say so would cost ten.

@@ -198,9 +198,8 @@ extension Membership {
             self.probeAt = now + self.random.within(self.configuration.probeInterval)
         }
         if self.exchangeAt == .distantFuture {
-            // The first soon: gossip among nodes that join together can miss some of them.
-            let pause = self.configuration.probeInterval
-            self.exchangeAt = now + pause + self.random.within(pause)
+            self.exchangePause = self.configuration.gossipInterval
+            self.scheduleExchange(at: now)
         }
         if self.gossipAt < now { self.gossipAt = now }
     }

@@ -128,7 +128,7 @@ package struct Membership: Sendable {
     var gossipAt = Instant.distantFuture
     var gossipTargets: [UInt32] = []
     var exchangeAt = Instant.distantFuture
-    var hasExchanged = false
+    var exchangePause = Duration.zero
     /// Set while what is learned need not be told on as often as other news.
     var isQuiet = false
 
