@@ -151,6 +151,7 @@ extension Raft {
         }
         if !leadership.reads.isEmpty { self.leadership?.needsRound = true }
         for place in leadership.followers.indices { self.lookAfter(place, at: now, into: &effects) }
+        self.dropLog(heldByAll: self.heldByAll, into: &effects)
         self.offerSleep(at: now, into: &effects)
     }
 

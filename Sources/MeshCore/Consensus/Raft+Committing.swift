@@ -78,10 +78,12 @@ extension Raft {
 
     // MARK: Dropping
 
-    /// What every replica holds, so that nobody will ask for it again.
+    /// What every voter holds, and every learner that has begun to: nobody will ask for it again.
     var heldByAll: LogIndex {
         guard let leadership = self.leadership else { return 0 }
-        return leadership.followers.reduce(self.log.durable) { min($0, $1.match) }
+        return leadership.followers.reduce(self.log.durable) { held, progress in
+            self.replicas.isVoter(progress.id) || progress.match > 0 ? min(held, progress.match) : held
+        }
     }
 
     /// Only applied entries go, once every replica holds them or the log is too long, and never those after a

@@ -117,8 +117,7 @@ extension Raft {
             self.mayGrant(request)
             && (request.isPreVote
                 ? request.term > self.term
-                : request.term == self.term && self.role == .follower && self.leader == nil
-                    && (self.vote == nil || self.vote == candidate))
+                : request.term == self.term && self.role == .follower && (self.vote == nil || self.vote == candidate))
         guard isGranted, !request.isPreVote else {
             return self.answer(request, of: candidate, isGranted: isGranted, into: &effects)
         }

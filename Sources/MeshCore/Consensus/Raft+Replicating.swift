@@ -163,7 +163,7 @@ extension Raft {
             if case .probe = progress.mode, isNews || index + 1 >= progress.next {
                 self.leadership?.followers[place].mode = .replicate
                 self.leadership?.followers[place].isProbing = false
-                self.leadership?.followers[place].next = max(index, self.leadership?.followers[place].match ?? 0) + 1
+                self.leadership?.followers[place].next = max(index, progress.match) + 1
             }
         case .conflict(let rejected, let hint): self.backUp(place, rejected: rejected, hint: hint)
         case .needsSnapshot:

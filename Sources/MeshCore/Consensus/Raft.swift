@@ -124,6 +124,8 @@ package struct Raft: Sendable {
     var handedOut: LogIndex
     var isLoadingToApply = false
     var hasReportedRemoval = false
+    /// The loss that storage found is not on the disk yet; it must be before anything else is.
+    private var owesState: Bool
     /// Nothing is left to say in this group; the nodes' heartbeats speak for it.
     package internal(set) var isAsleep = false
 
@@ -165,6 +167,7 @@ package struct Raft: Sendable {
         self.electionAt = .distantFuture
         self.random = RandomSource(seed: seed)
         self.shortfall = recovered.shortfall
+        self.owesState = recovered.shortfall != recovered.state.shortfall
         self.resetElectionTimer(at: now)
     }
 
@@ -173,10 +176,15 @@ package struct Raft: Sendable {
     /// When the driver must call `step(.wake)` at the latest.
     package var nextWake: Instant {
         if let leadership = self.leadership { return leadership.isAsleep ? .distantFuture : leadership.tickAt }
+        if self.owesState { return self.startedAt }
         return self.isAsleep || !self.mayCampaign ? .distantFuture : self.electionAt
     }
 
     package mutating func step(_ input: Input, at now: Instant, into effects: inout Effects) {
+        if self.owesState {
+            self.owesState = false
+            self.writeState(into: &effects)
+        }
         switch input {
         case .wake: self.wake(at: now, into: &effects)
         case .received(let message): self.receive(message, at: now, into: &effects)

@@ -8,21 +8,12 @@ package struct RecoveredReplica: Sendable {
     package var history: ReplicaHistory
     package var applied: LogIndex
     package var isInstalling: Bool
-    /// What the watermark says was durable once.
-    package var acknowledged: Watermark?
-
-    package struct Watermark: Hashable, Sendable {
-        package var term: Term
-        package var last: LogIndex
-        package init(term: Term, last: LogIndex) {
-            self.term = term
-            self.last = last
-        }
-    }
+    /// Storage found less than its watermark says was durable once: entries up to this index were acknowledged.
+    package var lost: LogIndex?
 
     package init(
         group: GroupID, incarnation: GroupIncarnation, id: ReplicaID, state: HardState, log: RaftLog,
-        history: ReplicaHistory, applied: LogIndex, isInstalling: Bool, acknowledged: Watermark?
+        history: ReplicaHistory, applied: LogIndex, isInstalling: Bool, lost: LogIndex?
     ) {
         self.group = group
         self.incarnation = incarnation
@@ -32,7 +23,7 @@ package struct RecoveredReplica: Sendable {
         self.history = history
         self.applied = applied
         self.isInstalling = isInstalling
-        self.acknowledged = acknowledged
+        self.lost = lost
     }
 
     /// A group's first replica, or one that a leader just added and that has nothing yet.
@@ -43,15 +34,12 @@ package struct RecoveredReplica: Sendable {
             group: group, incarnation: incarnation, id: id, state: HardState(),
             log: RaftLog(base: .zero, tailBytesMax: settings.tailBytesMax),
             history: ReplicaHistory(.init(index: 0, replicas: replicas)), applied: 0, isInstalling: false,
-            acknowledged: nil)
+            lost: nil)
     }
 
-    /// Less than the watermark: something that was fsynced is gone.
     var shortfall: Shortfall? {
-        guard let mark = self.acknowledged, self.log.last.index < mark.last || self.state.term < mark.term else {
-            return self.state.shortfall
-        }
-        return Shortfall(acknowledged: max(mark.last, self.state.shortfall?.acknowledged ?? 0))
+        guard let lost = self.lost else { return self.state.shortfall }
+        return Shortfall(acknowledged: max(lost, self.state.shortfall?.acknowledged ?? 0))
     }
 }
 

@@ -89,12 +89,12 @@ package struct ReplicaHistory: Hashable, Sendable {
     }
 
     /// Entries from `index` on are gone, and what they said with them.
-    mutating func truncate(from index: LogIndex) {
+    package mutating func truncate(from index: LogIndex) {
         while self.versions.count > 1, self.latest.index >= index { self.versions.removeLast() }
     }
 
     /// Entries up to `index` were dropped; the set in force there stays.
-    mutating func drop(through index: LogIndex) {
+    package mutating func drop(through index: LogIndex) {
         while self.versions.count > 1, self.versions[1].index <= index { self.versions.removeFirst() }
     }
 }
