@@ -65,7 +65,9 @@ struct Progress: Sendable {
     var inFlightBytes = 0
     var isProbing = false
     var isLoading = false
+    /// When entries, a probe or a chunk were sent last: what is not answered is sent again.
     var sentAt: Instant
+    var confirmedAt: Instant
     /// When the latest message that it acknowledged was sent. Leases count from here.
     var renewedAt: Instant?
     var heardAt: Instant
@@ -78,6 +80,7 @@ struct Progress: Sendable {
         self.id = id
         self.next = next
         self.sentAt = now
+        self.confirmedAt = now
         self.heardAt = now
     }
 
@@ -149,7 +152,7 @@ extension Raft {
             self.leadership?.transfer = nil
             effects.reject(transfer.request, .timedOut)
         }
-        if !leadership.reads.isEmpty { self.leadership?.needsRound = true }
+        if leadership.reads.contains(where: { !$0.isConfirmed }) { self.leadership?.needsRound = true }
         for place in leadership.followers.indices { self.lookAfter(place, at: now, into: &effects) }
         self.dropLog(heldByAll: self.heldByAll, into: &effects)
         self.offerSleep(at: now, into: &effects)
@@ -167,13 +170,16 @@ extension Raft {
     /// Sends again what was not answered: streams end, and with them what was in them.
     private mutating func lookAfter(_ place: Int, at now: Instant, into effects: inout Effects) {
         guard let progress = self.leadership?.followers[place], progress.asleepSince == nil else { return }
+        if case .replicate = progress.mode, progress.inFlight.isEmpty, progress.applied < self.log.last.index,
+            progress.confirmedAt + self.settings.resendAfter <= now
+        {
+            return self.confirm(place, at: now, into: &effects)
+        }
         guard progress.sentAt + self.settings.resendAfter <= now else { return }
         switch progress.mode {
         case .probe: self.leadership?.followers[place].isProbing = false
         case .replicate where !progress.inFlight.isEmpty:
             self.leadership?.followers[place].probe(from: progress.match + 1)
-        case .replicate where progress.applied < self.log.last.index:
-            self.confirm(place, at: now, into: &effects)
         case .replicate: break
         case .snapshot: self.resendChunk(to: place, at: now, into: &effects)
         }

@@ -112,7 +112,7 @@ extension Raft {
             return
         }
         self.leadership?.followers[place].asleepSince = nil
-        self.leadership?.followers[place].sentAt = now
+        self.leadership?.followers[place].confirmedAt = now
         self.leadership?.followers[place].commitSent = max(progress.commitSent, min(self.commit, index))
         let append = Append(
             previous: LogPosition(index: index, term: term), commit: self.commit, stamp: now,
@@ -154,6 +154,10 @@ extension Raft {
         }
         let progress = leadership.followers[place]
         self.renewed(place, stamp: response.stamp, at: now)
+        if response.isShort, !progress.isShort {
+            // It lacks what it acknowledged, so nothing is known of it any more.
+            self.leadership?.followers[place].match = 0
+        }
         self.leadership?.followers[place].isShort = response.isShort
         self.leadership?.followers[place].applied = max(progress.applied, response.applied)
         switch response.outcome {
@@ -183,6 +187,10 @@ extension Raft {
         }
         let agreement = self.log.index(notAfter: min(hint.index, rejected), termAtMost: hint.term)
         self.leadership?.followers[place].probe(from: min(agreement + 1, max(rejected, 1)))
+        // No nearer to an agreement: not before the next tick, or two confused replicas would talk without pause.
+        if case .probe = progress.mode, self.leadership?.followers[place].next == progress.next {
+            self.leadership?.followers[place].isProbing = true
+        }
     }
 
     // MARK: Follower

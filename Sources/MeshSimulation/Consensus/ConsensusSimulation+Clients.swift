@@ -144,13 +144,16 @@ extension ConsensusSimulation {
             let others = replicas.voters.filter { $0 != raft.id }
             switch self.random.below(3) {
             case 0: self.addSomebody(to: replicas, group, on: host)
-            case 1 where replicas.voters.count > 3 || self.random.below(4) == 0 && replicas.voters.count == 3:
+            case 1 where replicas.voters.count > 3 || self.mayHaveTwoVoters && replicas.voters.count == 3:
                 self.change(.remove(others[self.random.below(others.count)]), group, on: host)
             default:
                 if let learner = replicas.learners.first { self.change(.promote(learner), group, on: host) }
             }
         }
     }
+
+    /// Two voters do not survive the loss of one for good.
+    private var mayHaveTwoVoters: Bool { !self.plan.kinds.contains(where: \.destroys) }
 
     private mutating func change(_ change: ReplicaChange, _ group: Int, on host: Int) {
         self.counters.changes += 1

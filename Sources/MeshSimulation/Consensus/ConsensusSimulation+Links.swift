@@ -6,7 +6,7 @@ extension ConsensusSimulation {
 
     mutating func send(_ message: RaftMessage, _ group: Int, from host: Int) {
         guard let process = self.hosts[host].process else { return }
-        self.checks.sent(message, group: group, by: process.groups[group], on: host, at: self.now)
+        self.checks.sent(message, group: group, on: host, at: self.now)
         var writer = WireWriter()
         writer.write(message)
         self.counters.messages += 1
@@ -41,7 +41,8 @@ extension ConsensusSimulation {
         guard self.hosts.indices.contains(host), group < self.scenario.groups, message.from.node == sender else { return }
         self.createReplica(for: message, group, on: host)
         if case .voteRequest(let request) = message.body {
-            self.checks.asked(request, message, group: group, on: host)
+            let raft = self.hosts[host].process?.groups[group]
+            self.checks.asked(request, message, group: group, of: raft, on: host)
         }
         self.step(.received(message), group, on: host)
     }

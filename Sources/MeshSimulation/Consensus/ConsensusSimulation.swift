@@ -81,7 +81,16 @@ package struct ConsensusSimulation {
 
     package mutating func finish() -> ConsensusReport {
         if self.checks.violation == nil { self.checks.finish(at: self.now) }
+        if self.checks.violation != nil { self.describeGroups() }
         return ConsensusReport(self)
+    }
+
+    private mutating func describeGroups() {
+        for host in self.hosts.indices {
+            for raft in self.hosts[host].process?.groups ?? [] {
+                if let raft { self.narrate(host, Int(raft.group.number), "\(raft)") }
+            }
+        }
     }
 
     /// Each group begins with three to five voters.

@@ -45,22 +45,17 @@ package struct ConsensusChecks: Sendable {
             self.elections[group].started(recovered.id, in: recovered.state.term))
     }
 
-    mutating func sent(_ message: RaftMessage, group: Int, by raft: Raft?, on host: Int, at now: VirtualTime) {
+    mutating func sent(_ message: RaftMessage, group: Int, on host: Int, at now: VirtualTime) {
         if let response = message.grant {
-            if raft?.isInstalling == true {
-                self.report(ElectionSafety.wholeName, host, now, "granted a vote while installing a snapshot")
-            }
-            let request = self.elections[group].request(response, of: message.to)
-            if self.lostReplicas[group].contains(host), raft?.shortfall != nil, request?.vouchedLife == 0 {
-                self.report(ElectionSafety.wholeName, host, now, "a short replica granted a vote nobody vouched for")
-            }
+            self.report(ElectionSafety.wholeName, host, now, self.elections[group].isWhole(response, message))
             self.report(ElectionSafety.voteName, host, now, self.elections[group].granted(response, message))
         }
         self.report(ElectionSafety.termsName, host, now, self.elections[group].sent(message))
     }
 
-    mutating func asked(_ request: VoteRequest, _ message: RaftMessage, group: Int, on host: Int) {
-        self.elections[group].asked(request, message)
+    mutating func asked(_ request: VoteRequest, _ message: RaftMessage, group: Int, of raft: Raft?, on host: Int) {
+        let mayBeShort = self.lostReplicas[group].contains(host)
+        self.elections[group].asked(request, message, of: raft, mayBeShort: mayBeShort)
     }
 
     mutating func elected(_ raft: Raft, group: Int, on host: Int, at now: VirtualTime) {

@@ -19,19 +19,28 @@ struct ElectionSafety: Sendable {
         var node: NodeID
     }
 
-    private var leaders: [Term: ReplicaID] = [:]
-    private var ballots: [Ballot: ReplicaID] = [:]
-    private var questions: [Question: (request: VoteRequest, voter: ReplicaID)] = [:]
-    private var terms: [ReplicaID: Term] = [:]
-
-    mutating func asked(_ request: VoteRequest, _ message: RaftMessage) {
-        guard !request.isPreVote else { return }
-        let question = Question(candidate: message.from, round: request.round, node: message.to.node)
-        self.questions[question] = (request, message.to)
+    /// How the voter was when it was asked; its answer may wait for a write.
+    private struct Asked: Sendable {
+        var voter: ReplicaID
+        var isWhole: Bool
     }
 
-    func request(_ response: VoteResponse, of candidate: ReplicaID) -> VoteRequest? {
-        self.questions.first { $0.key.candidate == candidate && $0.key.round == response.round }?.value.request
+    private var leaders: [Term: ReplicaID] = [:]
+    private var ballots: [Ballot: ReplicaID] = [:]
+    private var questions: [Question: Asked] = [:]
+    private var terms: [ReplicaID: Term] = [:]
+
+    mutating func asked(_ request: VoteRequest, _ message: RaftMessage, of raft: Raft?, mayBeShort: Bool) {
+        guard !request.isPreVote, let raft else { return }
+        let question = Question(candidate: message.from, round: request.round, node: message.to.node)
+        let isShort = mayBeShort && raft.shortfall != nil && request.vouchedLife == 0
+        self.questions[question] = Asked(voter: message.to, isWhole: !raft.isInstalling && !isShort)
+    }
+
+    func isWhole(_ response: VoteResponse, _ message: RaftMessage) -> String? {
+        let question = Question(candidate: message.to, round: response.round, node: message.from.node)
+        guard self.questions[question]?.isWhole == false else { return nil }
+        return "\(message.from) granted a vote in term \(response.term)"
     }
 
     /// A vote belongs to the replica that was asked, whoever answers.
