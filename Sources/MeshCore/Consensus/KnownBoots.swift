@@ -1,21 +1,38 @@
-/// The latest boot of each node that this one has met, kept on its disk.
+/// The boots of each node that this one has met, kept on its disk.
 ///
 /// A node that comes back from an old copy of its disk counts its boots on from there, so it shows an epoch that was
-/// used before, under another nonce. It is refused as a voter: it has forgotten votes and entries, and cannot know it.
+/// used before, under another nonce. It has forgotten votes and entries and cannot know it: from then on it is refused as
+/// a voter for good, for a few more starts would lift its epoch above all that were seen.
 package struct KnownBoots: Sendable {
-    private var boots: [NodeID: Boot] = [:]
+    private struct Known: Sendable {
+        /// The latest, oldest first.
+        var boots: [Boot] = []
+        var isForked = false
+    }
+
+    /// Of each node; a copy older than so many boots is refused only until it has counted up to them.
+    package static let bootsMax = 64
+
+    private var nodes: [NodeID: Known] = [:]
 
     package init() {}
 
-    /// Whether messages of that boot count; remembers it if they do.
+    /// Whether messages of that boot count; remembers it.
     package mutating func admit(_ boot: Boot, of node: NodeID) -> Bool {
-        if let known = self.boots[node] {
-            if boot.epoch < known.epoch { return false }
-            if boot.epoch == known.epoch { return boot.nonce == known.nonce }
+        var known = self.nodes[node] ?? Known()
+        defer { self.nodes[node] = known }
+        if let same = known.boots.first(where: { $0.epoch == boot.epoch }), same.nonce != boot.nonce {
+            known.isForked = true
         }
-        self.boots[node] = boot
-        return true
+        if known.isForked { return false }
+        guard let latest = known.boots.last, boot.epoch <= latest.epoch else {
+            known.boots.append(boot)
+            if known.boots.count > Self.bootsMax { known.boots.removeFirst() }
+            return true
+        }
+        return boot == latest
     }
 
-    package func epoch(of node: NodeID) -> UInt64? { self.boots[node]?.epoch }
+    package func epoch(of node: NodeID) -> UInt64? { self.nodes[node]?.boots.last?.epoch }
+    package func isForked(_ node: NodeID) -> Bool { self.nodes[node]?.isForked ?? false }
 }

@@ -126,6 +126,7 @@ extension Raft {
         self.leadership = Leadership(
             followers: self.replicas.all.filter { $0 != self.id }.sorted().map { Progress($0, next: noop, at: now) },
             noop: noop, tickAt: now + self.settings.tickInterval, busyAt: now, since: now)
+        self.leadership?.uncommittedBytes = self.log.byteCount(after: self.commit, through: self.log.last.index)
         effects.list.append(.changed(.leader, self.term, leader: self.id))
         self.append([LogEntry(index: noop, term: self.term, kind: .noop, payload: [])], into: &effects)
     }

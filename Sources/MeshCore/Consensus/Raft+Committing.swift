@@ -5,7 +5,9 @@ extension Raft {
         if id == self.id {
             return self.settings.flaw == .acknowledgedBeforeSync ? self.log.last.index : self.log.durable
         }
-        guard let progress = self.leadership?.followers.first(where: { $0.id == id }), !progress.isShort else { return 0 }
+        guard let progress = self.leadership?.followers.first(where: { $0.id == id }), !progress.isShort else {
+            return 0
+        }
         return progress.match
     }
 
@@ -15,8 +17,8 @@ extension Raft {
         guard index > self.commit else { return }
         // Only entries of the own term are committed by counting; with them, all before (§3.6.2, Figure 3.7).
         guard self.log.term(at: index) == self.term || self.settings.flaw == .oldTermCommittedByCounting else { return }
+        self.leadership?.uncommittedBytes -= self.log.byteCount(after: self.commit, through: index)
         self.commit = index
-        self.countUncommitted()
     }
 
     /// A change out of two voters commits only when both hold it: neither may go on without the other's knowledge.
@@ -26,16 +28,6 @@ extension Raft {
             before.voters != change.replicas.voters
         else { return .max }
         return before.voters.allSatisfy { self.match(of: $0) >= change.index } ? .max : change.index - 1
-    }
-
-    private mutating func countUncommitted() {
-        if self.commit == self.log.last.index {
-            self.leadership?.uncommittedBytes = 0
-        } else if let waiting = self.log.entries(
-            from: self.commit + 1, through: self.log.last.index, bytesMax: .max, countMax: .max)
-        {
-            self.leadership?.uncommittedBytes = waiting.reduce(0) { $0 + $1.byteCount }
-        }
     }
 
     // MARK: Applying

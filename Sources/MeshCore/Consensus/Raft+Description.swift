@@ -9,7 +9,8 @@ extension Raft: CustomStringConvertible {
         if self.isInstalling { text += ", installing" }
         if self.isAsleep { text += ", asleep" }
         guard let leadership = self.leadership else { return text }
-        text += ", voters \(self.replicas.voters), learners \(self.replicas.learners), from \(self.history.latest.index)"
+        text +=
+            ", voters \(self.replicas.voters), learners \(self.replicas.learners), from \(self.history.latest.index)"
         for follower in leadership.followers {
             text += "; \(follower.id): \(follower.mode.name) match \(follower.match) next \(follower.next)"
             text += " applied \(follower.applied) in flight \(follower.inFlight.count)"

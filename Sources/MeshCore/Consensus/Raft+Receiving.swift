@@ -116,7 +116,8 @@ extension Raft {
             if case .snapshot = progress.mode { effects.list.append(.snapshot(.close(to: progress.id))) }
         }
         if let transfer = leadership.transfer {
-            effects.list.append(transfer.isOrdered ? .transferred(transfer.request) : .rejected(transfer.request, .timedOut))
+            effects.list.append(
+                transfer.isOrdered ? .transferred(transfer.request) : .rejected(transfer.request, .timedOut))
         }
         self.leadership = nil
     }

@@ -152,6 +152,7 @@ extension Raft {
             if self.leadership != nil { effects.refuse(.unknownReplica) }
             return
         }
+        guard response.applied <= self.log.last.index else { return effects.refuse(.impossibleIndex) }
         let progress = leadership.followers[place]
         self.renewed(place, stamp: response.stamp, at: now)
         if response.isShort, !progress.isShort {
@@ -172,6 +173,7 @@ extension Raft {
         case .conflict(let rejected, let hint): self.backUp(place, rejected: rejected, hint: hint)
         case .needsSnapshot:
             if case .snapshot = progress.mode { return }
+            self.leadership?.followers[place].match = 0
             self.beginSnapshot(to: place, at: now, into: &effects)
         }
     }

@@ -7,9 +7,10 @@
 extension Raft {
     /// A leader knows of `index` acknowledged in this term.
     mutating func noteAcknowledged(_ index: LogIndex, into effects: inout Effects) {
-        guard self.isInstalling || index > self.log.last.index else { return }
         // An installing replica has said that nothing it holds counts.
-        guard !self.isInstalling, index > (self.shortfall?.acknowledged ?? 0) else { return }
+        guard !self.isInstalling, index > self.log.last.index, index > (self.shortfall?.acknowledged ?? 0) else {
+            return
+        }
         self.shortfall = Shortfall(acknowledged: index)
         self.writeState(into: &effects)
     }

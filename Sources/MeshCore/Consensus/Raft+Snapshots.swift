@@ -136,7 +136,9 @@ extension Raft {
 
     /// Goes back to the last acknowledged chunk.
     mutating func resendChunk(to place: Int, at now: Instant, into effects: inout Effects) {
-        guard let progress = self.leadership?.followers[place], case .snapshot(var transfer) = progress.mode else { return }
+        guard let progress = self.leadership?.followers[place], case .snapshot(var transfer) = progress.mode else {
+            return
+        }
         self.leadership?.followers[place].sentAt = now
         guard transfer.position != nil else { return effects.list.append(.snapshot(.open(to: progress.id))) }
         transfer.next = transfer.acknowledged
@@ -154,10 +156,12 @@ extension Raft {
         if !self.isInstalling, self.log.term(at: chunk.position.index) == chunk.position.term {
             // All of it is here already.
             self.commit = max(self.commit, chunk.position.index)
-            return self.answer(chunk.position, next: 0, isInstalled: true, stamp: chunk.stamp, to: leader, into: &effects)
+            return self.answer(
+                chunk.position, next: 0, isInstalled: true, stamp: chunk.stamp, to: leader, into: &effects)
         }
         if !self.isInstalling, chunk.position.index <= self.commit {
-            return self.answer(chunk.position, next: 0, isInstalled: true, stamp: chunk.stamp, to: leader, into: &effects)
+            return self.answer(
+                chunk.position, next: 0, isInstalled: true, stamp: chunk.stamp, to: leader, into: &effects)
         }
         if self.install?.from != leader || self.install?.position != chunk.position {
             guard chunk.offset == 0 else {

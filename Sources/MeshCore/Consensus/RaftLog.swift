@@ -54,6 +54,14 @@ package struct RaftLog: Sendable {
         return max(end, self.base.index)
     }
 
+    /// Bytes of the entries after one index and up to another.
+    package func byteCount(after first: LogIndex, through last: LogIndex) -> Int {
+        let (first, last) = (max(first, self.base.index), min(last, self.last.index))
+        guard first < last else { return 0 }
+        let places = Int(first - self.base.index)..<Int(last - self.base.index)
+        return places.reduce(0) { $0 + Int(self.sizes[$1]) }
+    }
+
     // MARK: Change
 
     package mutating func append(_ entry: LogEntry) {

@@ -22,6 +22,8 @@ struct ConsensusHost {
     var disk: Disk
     var copy: Disk?
     var isSlow = false
+    /// The disk is an old copy, not started since.
+    var isRestored = false
     var lives: UInt32 = 0
     var process: ConsensusProcess?
 }

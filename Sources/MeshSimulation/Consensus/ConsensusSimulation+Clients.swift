@@ -99,7 +99,8 @@ extension ConsensusSimulation {
     /// Replaces replicas whose node is gone: learner, catch up, remove the dead, promote.
     mutating func administer() {
         for group in 0..<self.scenario.groups {
-            guard let host = self.someLeader(of: group), let replicas = self.hosts[host].process?.groups[group]?.replicas
+            guard let host = self.someLeader(of: group),
+                let replicas = self.hosts[host].process?.groups[group]?.replicas
             else { continue }
             let dead = replicas.all.first { self.places[$0.node] == nil || self.isRefused($0.node) }
             if let learner = replicas.learners.first {
@@ -134,21 +135,23 @@ extension ConsensusSimulation {
         self.change(.addLearner(free[self.random.below(free.count)]), group, on: host)
     }
 
-    /// A random change, asked of whoever thinks it leads.
+    /// One to four random changes at once, each asked of whoever thinks it leads.
     mutating func reconfigure() {
         for group in 0..<self.scenario.groups {
-            guard let host = self.someLeader(of: group),
-                let raft = self.hosts[host].process?.groups[group]
-            else { continue }
-            let replicas = raft.replicas
-            let others = replicas.voters.filter { $0 != raft.id }
-            switch self.random.below(3) {
-            case 0: self.addSomebody(to: replicas, group, on: host)
-            case 1 where replicas.voters.count > 3 || self.mayHaveTwoVoters && replicas.voters.count == 3:
-                self.change(.remove(others[self.random.below(others.count)]), group, on: host)
-            default:
-                if let learner = replicas.learners.first { self.change(.promote(learner), group, on: host) }
-            }
+            for _ in 0...self.random.below(4) { self.reconfigure(group) }
+        }
+    }
+
+    private mutating func reconfigure(_ group: Int) {
+        guard let host = self.someLeader(of: group), let raft = self.hosts[host].process?.groups[group] else { return }
+        let replicas = raft.replicas
+        let others = replicas.voters.filter { $0 != raft.id }
+        switch self.random.below(3) {
+        case 0: self.addSomebody(to: replicas, group, on: host)
+        case 1 where replicas.voters.count > 3 || self.mayHaveTwoVoters && replicas.voters.count == 3:
+            self.change(.remove(others[self.random.below(others.count)]), group, on: host)
+        default:
+            if let learner = replicas.learners.first { self.change(.promote(learner), group, on: host) }
         }
     }
 

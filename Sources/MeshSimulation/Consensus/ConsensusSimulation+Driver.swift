@@ -51,6 +51,9 @@ extension ConsensusSimulation {
         body(&process.groups[group]!, &effects)
         for effect in effects.list { self.perform(effect, group, of: host) }
         self.effects.append(effects)
+        if let raft = process.groups[group], let disk = self.hosts[host].disk.replicas[group] {
+            self.checks.stepped(raft, disk: disk, on: host, at: self.now)
+        }
     }
 
     // MARK: Wakes

@@ -14,9 +14,7 @@ extension ConsensusSimulation {
         case .powerOff(let host): self.stop(host, losesUnsynced: true)
         case .start(let host): self.startProcess(on: host)
         case .wipe(let host):
-            self.places[self.hosts[host].disk.id] = nil
-            self.hosts[host].disk = .init(
-                id: NodeID(high: self.random.next(), low: self.random.next()), groups: self.scenario.groups)
+            self.setUpAnew(host)
             self.checks.damaged(host)
         case .copyDisk(let host): self.hosts[host].copy = self.hosts[host].disk
         case .restore(let host): self.restore(host)
@@ -31,6 +29,7 @@ extension ConsensusSimulation {
 
     mutating func startProcess(on host: Int) {
         guard self.hosts[host].process == nil else { return }
+        if self.checks.isRolledBack(host), !self.isFork(host) { self.setUpAnew(host) }
         self.hosts[host].lives += 1
         self.hosts[host].disk.bootEpoch += 1
         let boot = Boot(epoch: self.hosts[host].disk.bootEpoch, nonce: self.random.next())
@@ -81,8 +80,25 @@ extension ConsensusSimulation {
         }
         guard isNoticed, copy.id == self.hosts[host].disk.id else { return }
         self.hosts[host].disk = copy
+        self.hosts[host].isRestored = true
         self.checks.damaged(host)
         self.checks.rolledBack(host)
+    }
+
+    /// The first start of a restored disk shows an epoch that everybody knows. A later one may not, where somebody has
+    /// not met the first: then a person must have set the node up anew.
+    private mutating func isFork(_ host: Int) -> Bool {
+        defer { self.hosts[host].isRestored = false }
+        let id = self.hosts[host].disk.id
+        return self.hosts[host].isRestored
+            || self.hosts.indices.allSatisfy { $0 == host || self.hosts[$0].disk.knownBoots.isForked(id) }
+    }
+
+    private mutating func setUpAnew(_ host: Int) {
+        self.places[self.hosts[host].disk.id] = nil
+        self.hosts[host].disk = .init(
+            id: NodeID(high: self.random.next(), low: self.random.next()), groups: self.scenario.groups)
+        self.checks.setUpAnew(host)
     }
 
     private mutating func loseSynced(_ host: Int) {
@@ -117,9 +133,7 @@ extension ConsensusSimulation {
         // A node that everybody refuses, because its disk went back, is set up anew.
         for host in self.hosts.indices where self.checks.isRolledBack(host) {
             self.stop(host, losesUnsynced: true)
-            self.places[self.hosts[host].disk.id] = nil
-            self.hosts[host].disk = .init(
-                id: NodeID(high: self.random.next(), low: self.random.next()), groups: self.scenario.groups)
+            self.setUpAnew(host)
             self.startProcess(on: host)
         }
     }

@@ -38,7 +38,9 @@ extension ConsensusSimulation {
             return self.checks.undecodable(on: host, at: self.now)
         }
         let group = Int(message.group.number)
-        guard self.hosts.indices.contains(host), group < self.scenario.groups, message.from.node == sender else { return }
+        guard self.hosts.indices.contains(host), group < self.scenario.groups, message.from.node == sender else {
+            return
+        }
         self.createReplica(for: message, group, on: host)
         if case .voteRequest(let request) = message.body {
             let raft = self.hosts[host].process?.groups[group]

@@ -33,6 +33,7 @@ package struct ConsensusChecks: Sendable {
 
     mutating func damaged(_ host: Int) { self.damagedHosts.insert(host) }
     mutating func rolledBack(_ host: Int) { self.rolledBackHosts.insert(host) }
+    mutating func setUpAnew(_ host: Int) { self.rolledBackHosts.remove(host) }
     mutating func lost(_ group: Int, on host: Int) { self.lostReplicas[group].insert(host) }
     func isRolledBack(_ host: Int) -> Bool { self.rolledBackHosts.contains(host) }
 
@@ -50,7 +51,7 @@ package struct ConsensusChecks: Sendable {
             self.report(ElectionSafety.wholeName, host, now, self.elections[group].isWhole(response, message))
             self.report(ElectionSafety.voteName, host, now, self.elections[group].granted(response, message))
         }
-        self.report(ElectionSafety.termsName, host, now, self.elections[group].sent(message))
+        self.elections[group].sent(message)
     }
 
     mutating func asked(_ request: VoteRequest, _ message: RaftMessage, group: Int, of raft: Raft?, on host: Int) {
@@ -68,6 +69,15 @@ package struct ConsensusChecks: Sendable {
         let first = write.entries[0].index
         let before = image.entry(at: first - 1)?.position ?? (image.base.index == first - 1 ? image.base : nil)
         self.report(LogSafety.matchingName, host, now, self.logs[group].wrote(write.entries, after: before))
+    }
+
+    /// The configuration in force is the last one in the log, committed or not.
+    mutating func stepped(_ raft: Raft, disk: ReplicaDisk, on host: Int, at now: VirtualTime) {
+        let logged = disk.current.history.latest
+        guard !raft.isInstalling, raft.history.latest.index != logged.index else { return }
+        self.report(
+            "the configuration is the log's", host, now,
+            "\(raft.id) follows that of index \(raft.history.latest.index), its log's last is \(logged.index)")
     }
 
     mutating func applied(_ entries: [LogEntry], group: Int, by raft: Raft, on host: Int, at now: VirtualTime) {
@@ -116,7 +126,8 @@ package struct ConsensusChecks: Sendable {
 
     /// Liveness: with all faults healed, every group has served its clients until the end.
     mutating func finish(at now: VirtualTime) {
-        for (group, last) in self.lastAcknowledged.enumerated() where last + .seconds(3) < now && self.violation == nil {
+        for (group, last) in self.lastAcknowledged.enumerated() where last + .seconds(3) < now && self.violation == nil
+        {
             self.violation = Violation(
                 "liveness", at: now,
                 "group \(group) has acknowledged nothing since \(last), though all faults are healed")

@@ -64,11 +64,8 @@ struct ElectionSafety: Sendable {
         return nil
     }
 
-    mutating func sent(_ message: RaftMessage) -> String? {
-        let known = self.terms[message.from] ?? 0
-        self.terms[message.from] = max(known, message.term)
-        // What was held for a write may go out after a later term's first message.
-        return nil
+    mutating func sent(_ message: RaftMessage) {
+        self.terms[message.from] = max(self.terms[message.from] ?? 0, message.term)
     }
 
     func started(_ id: ReplicaID, in term: Term) -> String? {

@@ -40,7 +40,9 @@ struct LogSafety: Sendable {
             let content = Self.content(entry)
             if let known = self.written[entry.position] {
                 if known.content != content { return "\(entry.position) has two contents" }
-                if known.before != before.term { return "\(entry.position) follows terms \(known.before) and \(before.term)" }
+                if known.before != before.term {
+                    return "\(entry.position) follows terms \(known.before) and \(before.term)"
+                }
             }
             self.written[entry.position] = Written(before: before.term, content: content)
             before = entry.position

@@ -1,0 +1,66 @@
+import MeshCore
+import Testing
+
+@Suite("Heartbeats between nodes")
+struct NodeHeartbeatsTests {
+    private let start = Instant(nanoseconds: 1_000_000_000)
+    private let peer = TestGroup.node(1)
+
+    private func claim(_ group: UInt32, term: Term = 1) -> LeaderClaim {
+        LeaderClaim(
+            group: GroupID(group), incarnation: GroupIncarnation(counter: 1, id: 1), leader: 0, follower: 0, term: term)
+    }
+
+    @Test("go to every peer each interval, however many groups there are")
+    func interval() {
+        var heartbeats = NodeHeartbeats()
+        heartbeats.follow([self.peer, TestGroup.node(2)], at: self.start)
+        #expect(heartbeats.due(at: self.start).count == 2)
+        #expect(heartbeats.due(at: self.start + .milliseconds(99)).isEmpty)
+        #expect(heartbeats.nextWake == self.start + .milliseconds(100))
+        heartbeats.hasten(self.peer, at: self.start + .milliseconds(50))
+        #expect(heartbeats.due(at: self.start + .milliseconds(50)) == [self.peer])
+    }
+
+    @Test("a peer that is silent is told once, until it is heard again")
+    func silence() {
+        var heartbeats = NodeHeartbeats()
+        heartbeats.follow([self.peer], at: self.start)
+        #expect(heartbeats.fallenSilent(at: self.start + .milliseconds(399)).isEmpty)
+        #expect(heartbeats.fallenSilent(at: self.start + .milliseconds(400)) == [self.peer])
+        #expect(heartbeats.fallenSilent(at: self.start + .milliseconds(500)).isEmpty)
+        let later = self.start + .seconds(1)
+        let beat = Heartbeat(stamp: self.start)
+        #expect(heartbeats.accept(beat, from: self.peer, boot: 1, at: later))
+        #expect(heartbeats.fallenSilent(at: later + .milliseconds(400)) == [self.peer])
+    }
+
+    @Test("one that was overtaken, by a later one or a later boot, is not believed")
+    func order() {
+        var heartbeats = NodeHeartbeats()
+        heartbeats.follow([self.peer], at: self.start)
+        func accepts(_ stamp: UInt64, boot: UInt64) -> Bool {
+            let heartbeat = Heartbeat(stamp: Instant(nanoseconds: stamp))
+            return heartbeats.accept(heartbeat, from: self.peer, boot: boot, at: self.start)
+        }
+        #expect(accepts(5, boot: 1))
+        #expect(!accepts(5, boot: 1))
+        #expect(!accepts(4, boot: 1))
+        #expect(accepts(1, boot: 2))
+        #expect(!accepts(9, boot: 1))
+        #expect(!heartbeats.accept(Heartbeat(stamp: self.start), from: TestGroup.node(9), boot: 1, at: self.start))
+    }
+
+    @Test("sleepers are told by one hash, which depends on all of each and not on their order")
+    func hash() {
+        var one = Heartbeat(stamp: self.start)
+        var other = one
+        for group in 1...5 as ClosedRange<UInt32> { one.add(self.claim(group), isAsleep: true) }
+        for group in (1...5 as ClosedRange<UInt32>).reversed() { other.add(self.claim(group), isAsleep: true) }
+        #expect(one.asleep == other.asleep)
+        #expect(one.awake.isEmpty)
+        other.add(self.claim(6, term: 2), isAsleep: true)
+        one.add(self.claim(6, term: 3), isAsleep: true)
+        #expect(one.asleep != other.asleep)
+    }
+}
