@@ -51,6 +51,15 @@ package struct VoteRequest: Hashable, Sendable {
     /// For a short voter: the life in which it said so, if since then every other voter was heard, none short and none
     /// more up to date than the candidate, in terms below this one. 0: no such word.
     package var vouchedLife: UInt64
+
+    package init(isPreVote: Bool, isTransfer: Bool, term: Term, last: LogPosition, round: UInt64, vouchedLife: UInt64) {
+        self.isPreVote = isPreVote
+        self.isTransfer = isTransfer
+        self.term = term
+        self.last = last
+        self.round = round
+        self.vouchedLife = vouchedLife
+    }
 }
 
 package struct VoteResponse: Hashable, Sendable {
@@ -60,6 +69,14 @@ package struct VoteResponse: Hashable, Sendable {
     package var round: UInt64
     /// The voter's life if it is short; 0 if it is sound.
     package var shortLife: UInt64
+
+    package init(isPreVote: Bool, isGranted: Bool, term: Term, round: UInt64, shortLife: UInt64) {
+        self.isPreVote = isPreVote
+        self.isGranted = isGranted
+        self.term = term
+        self.round = round
+        self.shortLife = shortLife
+    }
 }
 
 /// AppendEntries (Figure 3.1); without entries it confirms leadership and tells the commit index.
@@ -76,6 +93,18 @@ package struct Append: Hashable, Sendable {
     /// Every voter holds the log up to here, so it may be dropped once applied.
     package var heldByAll: LogIndex
     package var entries: [LogEntry]
+
+    package init(
+        previous: LogPosition, commit: LogIndex, stamp: Instant, acknowledged: LogIndex, heldByAll: LogIndex,
+        entries: [LogEntry]
+    ) {
+        self.previous = previous
+        self.commit = commit
+        self.stamp = stamp
+        self.acknowledged = acknowledged
+        self.heldByAll = heldByAll
+        self.entries = entries
+    }
 }
 
 package struct AppendResponse: Hashable, Sendable {
@@ -93,6 +122,13 @@ package struct AppendResponse: Hashable, Sendable {
     package var applied: LogIndex
     /// The replica has lost something it acknowledged; what it acknowledges does not count.
     package var isShort: Bool
+
+    package init(outcome: Outcome, stamp: Instant, applied: LogIndex, isShort: Bool) {
+        self.outcome = outcome
+        self.stamp = stamp
+        self.applied = applied
+        self.isShort = isShort
+    }
 }
 
 /// InstallSnapshot (Figure 5.3), one chunk.
@@ -105,6 +141,18 @@ package struct SnapshotChunk: Hashable, Sendable {
     package var isLast: Bool
     package var stamp: Instant
     package var bytes: [UInt8]
+
+    package init(
+        position: LogPosition, replicas: ReplicaHistory.Version, offset: UInt64, isLast: Bool, stamp: Instant,
+        bytes: [UInt8]
+    ) {
+        self.position = position
+        self.replicas = replicas
+        self.offset = offset
+        self.isLast = isLast
+        self.stamp = stamp
+        self.bytes = bytes
+    }
 }
 
 package struct SnapshotResponse: Hashable, Sendable {
@@ -114,10 +162,22 @@ package struct SnapshotResponse: Hashable, Sendable {
     /// The replica has the state at that position, durable.
     package var isInstalled: Bool
     package var stamp: Instant
+
+    package init(position: LogPosition, next: UInt64, isInstalled: Bool, stamp: Instant) {
+        self.position = position
+        self.next = next
+        self.isInstalled = isInstalled
+        self.stamp = stamp
+    }
 }
 
 package struct Sleep: Hashable, Sendable {
     /// The last entry, which the sender has applied.
     package var index: LogIndex
     package var stamp: Instant
+
+    package init(index: LogIndex, stamp: Instant) {
+        self.index = index
+        self.stamp = stamp
+    }
 }

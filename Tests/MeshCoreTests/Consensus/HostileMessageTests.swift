@@ -71,8 +71,8 @@ struct HostileMessageTests {
                 #expect(after.applied <= after.commit)
                 #expect(after.log.durable <= after.log.last.index)
                 #expect(group.sent(0).allSatisfy { $0.term <= after.term })
-                group.pass(.milliseconds(Int(random.next(upperBound: 400))))
-                if random.next(upperBound: 3) == 0 { group.step(0, .wake) }
+                group.pass(.milliseconds(Int(random.next(upperBound: 400 as UInt64))))
+                if random.next(upperBound: 3 as UInt64) == 0 { group.step(0, .wake) }
             }
         }
     }

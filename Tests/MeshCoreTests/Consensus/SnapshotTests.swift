@@ -93,7 +93,8 @@ struct SnapshotTests {
         group.cut = []
         group.run(for: .milliseconds(400))
         let receiver = TestGroup.id(2)
-        #expect(group.log[0].contains { if case .snapshot(.open(receiver)) = $0 { true } else { false } })
+        let opened = group.log[0].compactMap { if case .snapshot(let effect) = $0 { effect } else { nil } }
+        #expect(opened.first == .open(to: receiver))
         let position = LogPosition(index: group.rafts[0].applied, term: group.rafts[0].term)
         group.step(0, .snapshot(.opened(to: receiver, position)))
         group.step(0, .snapshot(.chunkRead(to: receiver, position, offset: 0, bytes: [1, 2], isLast: false)))
