@@ -35,7 +35,8 @@ struct LeadershipTests {
         let sent = group.now
         group.propose(0)
         group.pass(.milliseconds(200))
-        group.settle()
+        // Both appends, and one answer: a quorum with the leader itself.
+        for _ in 0..<3 { group.deliver(group.wire.removeFirst()) }
         #expect(group.rafts[0].leaseEnd(at: group.now) == sent + .microseconds(237_500))
     }
 

@@ -78,6 +78,8 @@ struct ShortReplicaTests {
     func vouched() {
         // Of two voters the other one has everything that was ever committed.
         var two = self.short(of: 2)
+        let entries = [entry(1, 1), entry(2, 1), entry(3, 1)]
+        two.step(0, .received(two.message(two.append(after: .zero, entries), from: 1, to: 0, term: 1)))
         two.run(for: .seconds(3))
         #expect(two.leaders == [0])
     }
