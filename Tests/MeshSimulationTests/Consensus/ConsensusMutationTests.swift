@@ -17,7 +17,14 @@ struct ConsensusMutationTests {
 
     static let hunts: [Hunt] = [
         Hunt(flaw: .acknowledgedBeforeSync, from: 1),
-        Hunt(flaw: .servesBeforeNoop, from: 1),
+        Hunt(flaw: .servesBeforeNoop, from: 12),
+        Hunt(
+            flaw: .truncatedConfigurationKept, from: 5,
+            faults: .only([.reconfigure, .partition, .oneway, .crash, .transfer])),
+        Hunt(flaw: .replicaIsNode, from: 2),
+        Hunt(flaw: .shortReplicaVotes, from: 1),
+        Hunt(flaw: .conflictIgnored, from: 2),
+        Hunt(flaw: .installingReplicaVotes, from: 12),
     ]
 
     @Test("within 500 seeds", arguments: Self.hunts)
