@@ -148,8 +148,7 @@ struct ReplicationTests {
         group.propose(0, 100)
         group.run(for: .milliseconds(400))
         group.cut = []
-        let loads = group.log[0].compactMap { if case .load(let request) = $0 { request } else { nil } }
-            .filter { $0.purpose == .replicate(TestGroup.id(2)) }
+        let loads = group.loads(0).filter { $0.purpose == .replicate(TestGroup.id(2)) }
         let entries = (2...6).map { entry(LogIndex($0), group.rafts[0].term, [UInt8($0)]) }
         #expect(loads.first?.first == 2)
         group.step(0, .loaded(.replicate(TestGroup.id(2)), entries))
@@ -159,6 +158,12 @@ struct ReplicationTests {
 }
 
 extension TestGroup {
+    func loads(_ place: Int) -> [LoadRequest] {
+        self.log[place].compactMap { effect in
+            if case .load(let request) = effect { request } else { nil }
+        }
+    }
+
     func lastWrite(_ place: Int) -> UInt64 {
         self.log[place].reduce(0) { last, effect in
             if case .write(let write) = effect { max(last, write.sequence) } else { last }
