@@ -146,12 +146,13 @@ struct HostileBytesTests {
     func silentCrowd() async throws {
         try await self.attack { victim, port in
             let silent = try (0..<150).map { _ in try RawSocket(to: port, isStream: true) }
+            // Dropped at its last use otherwise, and the sockets with it.
+            defer { withExtendedLifetime(silent) {} }
             let newcomer = try await TestNode.start(self.mesh)
             try await newcomer.network.join(seeds: [victim.seed])
             // They count when they were looked at, which may be after the newcomer.
             try await eventually("silent ones go") { victim.network.refused["stream.busy", default: 0] > 0 }
             await newcomer.stop()
-            _ = silent
         }
     }
 
