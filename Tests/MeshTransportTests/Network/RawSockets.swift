@@ -28,11 +28,12 @@ final class RawSocket: Sendable {
     /// However much there is: waits while the other side does not read.
     func send(all bytes: [UInt8]) async throws {
         var rest = bytes[...]
-        while !rest.isEmpty {
+        try await eventually("all is sent") {
             let sent = unsafe rest.withUnsafeBytes {
                 unsafe Glibc.send(self.descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL | MSG_DONTWAIT))
             }
-            if sent > 0 { rest = rest.dropFirst(sent) } else { try await Task.sleep(for: .milliseconds(1)) }
+            rest = rest.dropFirst(max(0, sent))
+            return rest.isEmpty
         }
     }
 
