@@ -1,7 +1,7 @@
 internal import NIOCore
 internal import Synchronization
 
-/// Does something to a channel unless it is cancelled or restarted in time.
+/// Does something to a channel unless it is cancelled in time.
 final class Alarm: Sendable {
     private struct State {
         var scheduled: Scheduled<Void>?
@@ -10,26 +10,18 @@ final class Alarm: Sendable {
     }
 
     private let channel: any Channel
-    private let delay: TimeAmount
     private let action: @Sendable (any Channel) -> Void
     private let state = Mutex(State())
 
     init(on channel: any Channel, after delay: Duration, action: @escaping @Sendable (any Channel) -> Void) {
         self.channel = channel
-        self.delay = TimeAmount(delay)
         self.action = action
-        self.restart()
+        self.state.withLock { state in
+            state.scheduled = channel.eventLoop.scheduleTask(in: TimeAmount(delay)) { self.fire() }
+        }
     }
 
     var hasFired: Bool { self.state.withLock { $0.hasFired } }
-
-    func restart() {
-        self.state.withLock { state in
-            guard !state.isCancelled, !state.hasFired else { return }
-            state.scheduled?.cancel()
-            state.scheduled = self.channel.eventLoop.scheduleTask(in: self.delay) { self.fire() }
-        }
-    }
 
     func cancel() {
         self.state.withLock { state in

@@ -80,7 +80,8 @@ extension EventStreams.Subscription {
                     try await write(ByteBuffer(string: page.serverSentEvents))
                     lastWrite = .now
                 }
-                guard ContinuousClock.now - lastWrite >= keepAlive else { continue }
+                // Half, because this tick may come a little sooner after the last write than the last one did.
+                guard ContinuousClock.now - lastWrite >= keepAlive / 2 else { continue }
                 try await write(ByteBuffer(string: ": keep-alive\n\n"))
                 lastWrite = .now
             }

@@ -93,12 +93,9 @@ struct RequestService: Sendable {
             try await writer.write(response: response.head, body: response.body)
             return
         }
-        // A reader that takes nothing would hold a stream for ever; each buffer it takes buys it more time.
-        let stall = Alarm(on: channel, after: self.limits.writeTimeout) { $0.close(promise: nil) }
-        defer { stall.cancel() }
-        let body = response.body.map { buffer in
-            stall.restart()
-            return buffer
+        let limit = self.limits.writeTimeout
+        let body = ResponseBody { writer in
+            try await response.body.write(BoundedWriter(writer, on: channel, limit: limit))
         }
         try await writer.write(response: response.head, body: body)
     }

@@ -156,6 +156,20 @@ struct EventStreamsTests {
         }
     }
 
+    @Test("a stream on which nothing happens for longer than a write may take stays open")
+    func silence() async throws {
+        var limits = HTTPGateway.Limits()
+        limits.writeTimeout = .milliseconds(20)
+        limits.keepAlive = .milliseconds(200)
+        try await GatewayFixture.run(limits: limits) { gateway async throws in
+            let heard = try await RawConnection.open(port: gateway.port) { peer in
+                try await peer.say(Self.subscribe())
+                return try await peer.hear(until: ": keep-alive\n\n")
+            }
+            #expect(heard.contains(": keep-alive"))
+        }
+    }
+
     @Test("there are so many streams and no more; one that ends makes room")
     func bound() async throws {
         var limits = HTTPGateway.Limits()
