@@ -25,6 +25,7 @@ struct Daemon: Sendable {
     let storage: RocksStorage
     let network: MeshNetwork
     let runtime: Runtime
+    let memory: MemberMemory
     let state: NodeState
     let disk: DiskGuard
     let pulse = Pulse()
@@ -96,6 +97,7 @@ struct Daemon: Sendable {
         network.advertise = configuration.advertise.map(HostAndPort.init)
         network.keepKeys = { [folder, mesh] in try folder.save($0, of: mesh.cluster) }
         self.network = MeshNetwork(network, logger: Logger(label: "network"))
+        self.memory = MemberMemory(folder: folder, network: self.network, state: self.state, logger: self.logger)
         self.runtime = Runtime(
             directory: self.network,
             ownership: RendezvousOwnership(
