@@ -35,6 +35,17 @@ extension Message {
     package func encoded() -> [UInt8] {
         var writer = WireWriter()
         writer.bytes.reserveCapacity(self.byteCount)
+        self.write(to: &writer)
+        return writer.bytes
+    }
+
+    package init(decoding bytes: [UInt8]) throws(WireError) {
+        var reader = WireReader(bytes.raw)
+        self = try Message.read(from: &reader)
+        try reader.end()
+    }
+
+    func write(to writer: inout WireWriter) {
         writer.write(Self.formatVersion)
         writer.write((self.deadline == nil ? 0 : 1) | (self.idempotency == nil ? 0 : 2) as UInt8)
         writer.write(self.id)
@@ -42,19 +53,20 @@ extension Message {
         if let idempotency = self.idempotency { writer.write(idempotency) }
         writer.write(text: self.sender)
         writer.write(bytes: self.body)
-        return writer.bytes
     }
 
-    package init(decoding bytes: [UInt8]) throws(WireError) {
-        var reader = WireReader(bytes.raw)
-        guard try reader.read(UInt8.self) == Self.formatVersion else { throw WireError(.unsupportedVersion, at: 0) }
+    static func read(from reader: inout WireReader) throws(WireError) -> Message {
+        let start = reader.offset
+        guard try reader.read(UInt8.self) == Self.formatVersion else {
+            throw WireError(.unsupportedVersion, at: start)
+        }
         let flags = try reader.read(UInt8.self)
-        guard flags & ~3 == 0 else { throw WireError(.invalidValue, at: 1) }
-        self.id = try reader.messageID()
-        self.deadline = flags & 1 == 0 ? nil : try reader.read(UInt64.self)
-        self.idempotency = flags & 2 == 0 ? nil : try reader.fingerprint()
-        self.sender = try reader.text(limit: Self.senderBytesMax)
-        self.body = try reader.bytes(limit: Self.bodyBytesMax)
-        try reader.end()
+        guard flags & ~3 == 0 else { throw WireError(.invalidValue, at: start + 1) }
+        let id = try reader.messageID()
+        let deadline = flags & 1 == 0 ? nil : try reader.read(UInt64.self)
+        let idempotency = flags & 2 == 0 ? nil : try reader.fingerprint()
+        let sender = try reader.text(limit: Self.senderBytesMax)
+        let body = try reader.bytes(limit: Self.bodyBytesMax)
+        return Message(id: id, sender: sender, body: body, deadline: deadline, idempotency: idempotency)
     }
 }
