@@ -25,10 +25,27 @@ import MeshCore
         if let pattern = try? PathPattern(text) {
             require((try? PathPattern(pattern.description)) == pattern, "\(pattern) came back as another pattern")
         }
+        requirement(text)
         if let members = jsonMembers(of: rest) {
             require(isJSON(rest), "members of what is no JSON")
             for range in members.values { require(isJSON(Array(rest[range])), "a value that is no JSON") }
         }
+    }
+}
+
+/// What is read travels in its canonical form, and whatever a member advertises, it can be judged by it.
+private func requirement(_ text: String) {
+    do {
+        let requirement = try Requirement(parsing: text)
+        let canonical = requirement.description
+        require((try? Requirement(parsing: canonical)) == requirement, "\(canonical) came back as another requirement")
+        // The text stands for what a member says, too.
+        let words = text.split(separator: " ").map(String.init)
+        let labels = zip(words, words.dropFirst()).map { Label($0, $1) }
+        let verdict = requirement.evaluate(MemberFacts(name: text, zone: text, labels: labels, capabilities: labels))
+        require(verdict.qualifies == verdict.explanation.isEmpty, "\(requirement) fails without a reason")
+    } catch {
+        require(error.snippet.split(separator: "\n").count == 2, "no line is shown for \(error)")
     }
 }
 

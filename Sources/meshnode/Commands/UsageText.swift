@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import MeshCore
 
 /// What the argument parser says of a mistake, in the shape of every other error, and with a mend where it knows none.
 package enum UsageText {

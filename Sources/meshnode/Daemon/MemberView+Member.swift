@@ -1,14 +1,6 @@
 internal import MeshCore
 internal import MeshRuntime
 
-/// Names of the dynamic fields that every node advertises of itself, each unless it is zero.
-enum AdvertisedField {
-    static let actors = "mesh.actors"
-    static let mailboxDepth = "mesh.mailbox_depth"
-    static let definitions = "mesh.definitions"
-    static let prefix = "mesh."
-}
-
 extension MemberState {
     var name: String {
         switch self {

@@ -1,3 +1,5 @@
+internal import MeshCore
+
 /// A YAML or JSON document as a tree that knows where everything stood.
 package struct Document: Sendable {
     package enum Content: Sendable {

@@ -1,0 +1,7 @@
+/// Names of the dynamic fields that every node advertises of itself, each unless it is zero.
+package enum AdvertisedField {
+    package static let actors = "mesh.actors"
+    package static let mailboxDepth = "mesh.mailbox_depth"
+    package static let definitions = "mesh.definitions"
+    package static let prefix = "mesh."
+}
