@@ -12,7 +12,7 @@ extension LocalActors {
             guard let builtIn = BuiltIn(path) else {
                 throw MeshError(
                     .notFound, "there is no built-in actor at \(path)",
-                    hint: "/meshnode/echo/{key} and /meshnode/counter/{key} are built in")
+                    hint: "built in are \(BuiltIn.known)")
             }
             return .builtIn(builtIn)
         }

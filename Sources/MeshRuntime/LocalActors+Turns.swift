@@ -214,7 +214,7 @@ extension LocalActors {
         of target: ActorTarget, path: ActorPath, _ turns: (any ActorHandler) async -> Void
     ) async throws(HandlerStartError) {
         switch target {
-        case .builtIn(let builtIn): await turns(builtIn.handler)
+        case .builtIn(let builtIn): await turns(BuiltInHandler(builtIn: builtIn))
         case .defined(_, let definition):
             try await self.handlers.withHandler(for: path, definition: definition, turns)
         }

@@ -57,12 +57,33 @@ import Testing
         }
     }
 
+    @Test("a register and a queue remember after a restart") func registerAndQueue() async throws {
+        try await withFolder { folder in
+            let mesh = TestMesh()
+            func ask(_ node: TestNode, _ kind: String, _ body: String) async throws -> String {
+                text(try await node.runtime.call(.init(path: path("/meshnode/\(kind)/a"), body: Array(body.utf8))).body)
+            }
+            var node = try await TestNode(1, in: mesh, folder: folder)
+            #expect(try await ask(node, "register", "{\"cas\":[null,\"x\"]}") == "{\"value\":\"x\",\"swapped\":true}")
+            for number in 1...3 { _ = try await ask(node, "queue", "{\"push\":\(number)}") }
+            #expect(try await ask(node, "queue", "{\"pop\":true}") == "{\"value\":1}")
+            await node.stop()
+            node = try await TestNode(1, in: mesh, folder: folder)
+            #expect(try await ask(node, "register", "{\"read\":true}") == "{\"value\":\"x\",\"swapped\":false}")
+            for number in ["2", "3", "null"] {
+                #expect(try await ask(node, "queue", "{\"pop\":true}") == "{\"value\":\(number)}")
+            }
+            await node.stop()
+        }
+    }
+
     @Test("a path that nobody answers is not found, with the mend") func notFound() async throws {
         try await withNode { node in
             let builtIn = await code {
                 _ = try await node.runtime.send(.init(path: path("/meshnode/nothing"), body: []))
             }
             #expect(builtIn?.code == .notFound)
+            #expect(builtIn?.hint.contains("/meshnode/queue/{key}") == true)
             let undefined = await code { _ = try await node.runtime.send(.init(path: path("/text/words/a"), body: [])) }
             #expect(undefined?.code == .notFound)
             #expect(undefined?.hint.contains("meshnode apply") == true)

@@ -96,6 +96,32 @@ class Messages(MeshCase):
             nodes[1].wait_until("the counter answers", lambda: counter().status == 200, 20)
             self.assertEqual(counter().json, {"value": 7})
 
+    def test_registers_and_queues_across_nodes_and_restarts(self):
+        nodes = self.three()
+        ask = lambda node, actor, body: node.request("POST", f"/v1/call/meshnode/{actor}/a", json.dumps(body)).json
+        for turn, node in enumerate(nodes):
+            self.assertEqual(
+                ask(node, "register", {"cas": [turn or None, turn + 1]}), {"value": turn + 1, "swapped": True})
+            self.assertEqual(
+                ask(node, "register", {"cas": [turn or None, 9]}), {"value": turn + 1, "swapped": False})
+            self.assertEqual(ask(node, "queue", {"push": {"turn": turn}}), {"value": {"turn": turn}})
+        self.assertEqual(ask(nodes[1], "queue", {"pop": True}), {"value": {"turn": 0}})
+        addresses = {node.name: node.address for node in nodes}
+        for node in nodes:
+            node.kill()
+        for node in nodes:
+            node.start("--bind", addresses[node.name], wait=False)
+        for node in nodes:
+            node.wait_ready()
+        self.mesh.wait_members(3, seconds=60)
+        nodes[0].wait_until(
+            "the register answers", lambda: "value" in ask(nodes[0], "register", {"read": True}), 20)
+        self.assertEqual(ask(nodes[0], "register", {"read": True}), {"value": 3, "swapped": False})
+        for left in ({"turn": 1}, {"turn": 2}, None):
+            self.assertEqual(ask(nodes[2], "queue", {"pop": True}), {"value": left})
+        refused = nodes[0].request("POST", "/v1/call/meshnode/register/a", '{"cas":[1]}')
+        self.assertEqual((refused.status, refused.json["error"]["accepted"]), (400, "yes"), refused.body)
+
     def test_messages_on_a_killed_node_wait_for_its_return(self):
         nodes = self.with_noter()
         alpha, victim = nodes[0], nodes[2]

@@ -15,6 +15,12 @@ package func jsonMembers(of bytes: [UInt8]) -> [String: Range<Int>]? {
     return scanner.members()
 }
 
+/// Where the elements of one JSON array stand; nil if the bytes are not one array.
+package func jsonElements(of bytes: [UInt8]) -> [Range<Int>]? {
+    var scanner = JSONScanner(bytes: bytes)
+    return scanner.elements()
+}
+
 private struct JSONScanner {
     /// Deeper texts are legal but no reader of ours takes them.
     static let depthMax = 512
@@ -58,6 +64,24 @@ private struct JSONScanner {
         }
         self.skipSpace()
         return self.isAtEnd ? members : nil
+    }
+
+    mutating func elements() -> [Range<Int>]? {
+        var elements: [Range<Int>] = []
+        self.skipSpace()
+        guard self.take(UInt8(ascii: "[")) else { return nil }
+        self.skipSpace()
+        if !self.take(UInt8(ascii: "]")) {
+            repeat {
+                self.skipSpace()
+                let start = self.position
+                guard self.whole() else { return nil }
+                elements.append(start..<self.position)
+            } while self.take(UInt8(ascii: ","))
+            guard self.take(UInt8(ascii: "]")) else { return nil }
+        }
+        self.skipSpace()
+        return self.isAtEnd ? elements : nil
     }
 
     /// A scalar, an empty container, or the beginning of one up to its first value.

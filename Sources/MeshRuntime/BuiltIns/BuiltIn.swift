@@ -1,0 +1,40 @@
+package import MeshCore
+
+/// Actors that every node has, at `/meshnode/{kind}/{key}`: for trying the mesh out, and for checking it, since of a
+/// counter, a register and a queue it is known what they may answer (docs/simulation.md).
+package enum BuiltIn: String, Hashable, Sendable, CaseIterable {
+    case echo, counter, register, queue
+
+    package init?(_ path: ActorPath) {
+        let segments = path.segments
+        guard segments.count == 3 else { return nil }
+        self.init(rawValue: String(segments[1]))
+    }
+
+    var name: String { "meshnode/\(self.rawValue)" }
+
+    /// All of them, for whoever asked for another.
+    static var known: String { self.allCases.map { "/\($0.name)/{key}" }.joined(separator: ", ") }
+
+    /// One turn: a function of the message and of what the actor remembers, of no clock and no chance, so it can run
+    /// wherever turns run. One that throws is answered by the error; what it did to `state` is to be forgotten.
+    package func turn(_ body: [UInt8], state: inout ActorState) throws(MeshError) -> [UInt8] {
+        switch self {
+        case .echo: body
+        case .counter: try counterTurn(body, &state)
+        case .register: try registerTurn(body, &state)
+        case .queue: try queueTurn(body, &state)
+        }
+    }
+}
+
+/// Runs a built-in actor's turns in an activation.
+struct BuiltInHandler: ActorHandler {
+    let builtIn: BuiltIn
+
+    func handle(_ message: Message, path: ActorPath, state: inout ActorState) async throws(TurnFailure) -> [UInt8] {
+        do throws(MeshError) { return try self.builtIn.turn(message.body, state: &state) } catch {
+            throw .refused(error)
+        }
+    }
+}
