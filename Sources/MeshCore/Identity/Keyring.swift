@@ -11,7 +11,7 @@ package struct Keyring: Hashable, Sendable {
 
     /// When a key was changed: Lamport's clock, its ties broken by who changed it.
     package struct Stamp: Hashable, Comparable, Sendable {
-        /// No honest mesh comes near; what claims more is malformed, so nobody can use the numbers up.
+        /// No honest mesh comes near; what claims more is malformed.
         package static let counterMax: UInt64 = 1 << 48
         package static let never = Stamp(counter: 0, origin: NodeID(high: 0, low: 0))
 
@@ -110,14 +110,14 @@ package struct Keyring: Hashable, Sendable {
     package mutating func install(_ key: KeyID, by node: NodeID) throws(KeyringError) {
         guard !self.contains(key) else { return }
         guard self.keys.count < Self.keysMax else { throw .full }
-        self.put(Entry(id: key, changed: self.now(node), used: self[key]?.used ?? .never))
+        self.put(Entry(id: key, changed: try self.now(node), used: self[key]?.used ?? .never))
     }
 
     /// Stamps the key as present too: of a removal at the same time elsewhere, the later word decides.
     package mutating func use(_ key: KeyID, by node: NodeID) throws(KeyringError) {
         guard self.contains(key) else { throw .unknown(key) }
         guard key != self.primary else { return }
-        let now = self.now(node)
+        let now = try self.now(node)
         self.put(Entry(id: key, changed: now, used: now))
     }
 
@@ -126,12 +126,14 @@ package struct Keyring: Hashable, Sendable {
         guard let entry = self[key] else { throw .unknown(key) }
         guard !entry.isRemoved else { return }
         guard key != self.primary else { throw .primary(key) }
-        self.put(Entry(id: key, changed: self.now(node), isRemoved: true, used: entry.used))
+        self.put(Entry(id: key, changed: try self.now(node), isRemoved: true, used: entry.used))
         self.trim()
     }
 
-    private func now(_ node: NodeID) -> Stamp {
+    private func now(_ node: NodeID) throws(KeyringError) -> Stamp {
         let latest = self.entries.map { max($0.changed, $0.used) }.max() ?? .never
+        // What nobody would take must not be kept either: the node could not read its own file.
+        guard latest.counter < Stamp.counterMax else { throw .exhausted }
         return Stamp(counter: latest.counter + 1, origin: node)
     }
 
@@ -187,6 +189,8 @@ package enum KeyringError: Error, Hashable, Sendable, CustomStringConvertible {
     case primary(KeyID)
     case full
     case nothingLeft
+    /// A member has claimed the last number there is.
+    case exhausted
 
     package var description: String {
         switch self {
@@ -194,6 +198,8 @@ package enum KeyringError: Error, Hashable, Sendable, CustomStringConvertible {
         case .primary(let key): "key \(key) is the primary: use another first"
         case .full: "the keyring holds \(Keyring.keysMax) keys: remove one first"
         case .nothingLeft: "every key would be gone"
+        case .exhausted:
+            "a member claims the last number that changes of keys can have: this mesh's keys cannot change any more"
         }
     }
 }

@@ -161,6 +161,9 @@ extension NodeService {
         switch error {
         case .unknown: return MeshError(.notFound, error.description, hint: "'meshnode keys list' shows them")
         case .primary, .full, .nothingLeft: return MeshError(.conflict, error.description)
+        case .exhausted:
+            return MeshError(
+                .conflict, error.description, hint: "no node of this version does so: make a new mesh without it")
         }
     }
 

@@ -54,6 +54,18 @@ struct KeyringTests {
         #expect(ring.primary == self.one)
     }
 
+    @Test("where a member has claimed the last number, a change is refused rather than made unreadable")
+    func lastNumber() throws {
+        var ring = Keyring(primary: self.one)
+        let last = Keyring.Stamp(counter: Keyring.Stamp.counterMax, origin: self.alpha)
+        try ring.merge([Keyring.Entry(id: self.two, changed: last)]) { _ in true }
+        let before = ring
+        #expect(throws: KeyringError.exhausted) { try ring.use(self.two, by: self.alpha) }
+        #expect(throws: KeyringError.exhausted) { try ring.install(self.three, by: self.alpha) }
+        #expect(throws: KeyringError.exhausted) { try ring.remove(self.two, by: self.alpha) }
+        #expect(ring == before)
+    }
+
     @Test("a node that was away brings no removed key back")
     func removedStaysRemoved() throws {
         var (ring, away) = (Keyring(primary: self.one), Keyring(primary: self.one))
