@@ -1,6 +1,7 @@
 """Programs as actors, and how they end: by themselves, and with their daemon, also when that is killed."""
 import os
 import pathlib
+import subprocess
 import sys
 import unittest
 
@@ -51,6 +52,15 @@ class Handlers(MeshCase):
             self.assertTrue(is_running(pid))
         node.kill()
         wait_until("the program and what it started are gone", lambda: not any(map(is_running, pids)), 10)
+
+    def test_the_guard_kills_whom_the_last_whole_line_names(self):
+        # Sessions of their own, as programs have; a killed daemon can leave half a number behind.
+        first, second = (subprocess.Popen(["sleep", "600"], start_new_session=True) for _ in range(2))
+        self.addCleanup(lambda: [process.kill() or process.wait() for process in (first, second)])
+        guard = self.mesh.command("guard", input=f"{first.pid} {second.pid}\n{first.pid}\n{second.pid}")
+        self.assertEqual(guard.returncode, 0, guard.stderr)
+        wait_until("the first is killed", lambda: first.poll() is not None, 10)
+        self.assertIsNone(second.poll())
 
     def test_a_program_that_ends_is_reaped_at_once_and_started_again_for_the_next_message(self):
         node = self.with_program()

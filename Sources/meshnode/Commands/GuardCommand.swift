@@ -12,8 +12,9 @@ struct GuardCommand: ParsableCommand {
         // It has to outlive whatever ends the daemon.
         for number in [SIGTERM, SIGINT, SIGHUP] { signal(number, SIG_IGN) }
         var last: [Int32] = []
-        while let line = readLine() {
-            guard let groups = OrphanGuard.groups(in: line) else {
+        // A line without an end was being written when the daemon was killed: its last number is the beginning of another.
+        while let line = readLine(strippingNewline: false), line.hasSuffix("\n") {
+            guard let groups = OrphanGuard.groups(in: line.dropLast()) else {
                 throw CommandFailure("'\(line.prefix(64))' names no process groups", status: .usage)
             }
             last = groups
