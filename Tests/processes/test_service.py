@@ -74,6 +74,11 @@ class Notifications(MeshCase):
         more = lambda: [line for line in manager.lines if line.startswith("EXTEND_TIMEOUT_USEC=")]
         wait_until("it asks twice", lambda: len(more()) >= 2, 20)
         self.assertIn("STATUS=joining: no seed has answered yet", manager.lines)
+        # A reload is no end of the start.
+        node.process.send_signal(signal.SIGHUP)
+        node.wait_until("it is reloaded", lambda: "reloaded" in node.log.read_text(), 10)
+        asked = len(more())
+        wait_until("it asks again", lambda: len(more()) > asked, 20)
         self.assertNotIn("READY=1", manager.lines)
         self.assertEqual(node.request("GET", "/readyz").status, 503)
 

@@ -1,5 +1,6 @@
 internal import Logging
 internal import MeshCore
+internal import MeshRuntime
 internal import MeshTransport
 internal import UnixSignals
 
@@ -23,8 +24,10 @@ extension Daemon {
 
     /// What holds afterwards; a mistake anywhere leaves everything as it was.
     private func reload(_ current: NodeConfiguration) async -> NodeConfiguration {
-        self.manager?.isReloading()
-        defer { self.manager?.isReady() }
+        // To the manager of a node that still waits for a seed, the end of a reload would be the end of the start.
+        let manager = self.state.phase == .ready ? self.manager : nil
+        manager?.isReloading()
+        defer { manager?.isReady() }
         do {
             let news = try self.readNews()
             let before = self.network.keyring
