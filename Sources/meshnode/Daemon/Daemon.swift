@@ -232,12 +232,17 @@ struct Daemon: Sendable {
         return .done
     }
 
+    /// With the token only where it scrolls away: what supervisors and pipes get is kept, and read by others.
     private func printInvitation(_ address: Endpoint) {
         say("created mesh \(self.mesh.cluster); on another machine, this adds a node:")
         say("")
-        say("    MESHNODE_TOKEN=\(self.network.token.text) meshnode start --join \(address)")
+        if Terminal.isInteractive {
+            say("    MESHNODE_TOKEN=\(self.network.token.text) meshnode start --join \(address)")
+        } else {
+            say("    meshnode start --join \(address) --token-file FILE")
+        }
         say("")
-        say("'meshnode token' shows the token again. Whoever has it can join.")
+        say("'meshnode token --data \(self.folder.path)' prints the token. Whoever has it can join.")
     }
 
     private func awaitWishToLeave() async -> Occasion {
