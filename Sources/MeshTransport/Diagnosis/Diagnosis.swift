@@ -25,11 +25,14 @@ final class Diagnosis {
     }
 
     static let questionsMax = 1024
-    /// Rounds, of this node's own and of those that others ask for.
-    static let roundsMax = 128
+    /// Rounds, of this node's own and of those that others ask for. Who examines 32 members at once begins as many each
+    /// second, and each is remembered for six.
+    static let roundsMax = 512
     static let dialsMax = 32
     /// A packet is lost now and then: each is sent three times.
     private static let sendAfter: [TimeAmount] = [.zero, .milliseconds(150), .milliseconds(400)]
+    /// Who asks sends later by so much: the question must be there before the first probe, which nobody expected otherwise.
+    private static let headStart = TimeAmount.milliseconds(100)
     private static let roundTime = TimeAmount.milliseconds(900)
     /// What comes after the end of its round is late, not hostile.
     private static let lateTime = TimeAmount.seconds(5)
@@ -63,12 +66,17 @@ final class Diagnosis {
         self.after(timeout) { self.questions.removeValue(forKey: number)?.answer(nil) }
     }
 
-    /// Sends the probes of a round and counts those that come; false if there are too many rounds.
+    /// Sends the probes of a round and counts those that come; false if there are too many rounds. The other side begins
+    /// the same round when it has been asked to.
     func beginRound(_ number: UInt64, with endpoint: Endpoint) -> Bool {
+        self.beginRound(number, with: endpoint, sendingAfter: Self.headStart)
+    }
+
+    private func beginRound(_ number: UInt64, with endpoint: Endpoint, sendingAfter start: TimeAmount) -> Bool {
         guard !self.isClosed, self.rounds.count < Self.roundsMax, self.rounds[number] == nil else { return false }
         self.rounds[number] = []
         for delay in Self.sendAfter {
-            self.after(delay) { self.sendProbes(number, endpoint) }
+            self.after(start + delay) { self.sendProbes(number, endpoint) }
         }
         self.after(Self.roundTime + Self.lateTime) { self.rounds[number] = nil }
         return true
@@ -102,7 +110,9 @@ final class Diagnosis {
         case .whatTime: reply(.time(wallClockNanoseconds()))
         case .probe(let number):
             // To where the member is known to be, whoever asks: nobody else gets packets for it.
-            guard let endpoint = self.outlet.endpoint(node), self.beginRound(number, with: endpoint) else { return }
+            guard let endpoint = self.outlet.endpoint(node),
+                self.beginRound(number, with: endpoint, sendingAfter: .zero)
+            else { return }
             self.after(Self.roundTime) { reply(.probed(self.seen(in: number))) }
         case .dial:
             guard self.dials < Self.dialsMax, let endpoint = self.outlet.endpoint(node) else { return }

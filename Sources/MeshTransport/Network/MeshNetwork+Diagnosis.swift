@@ -19,7 +19,7 @@ package struct PathReport: Sendable {
     package var roundTrip: Duration?
     /// Its wall clock less this node's; wrong by at most half the round trip.
     package var clockAhead: Duration?
-    /// Which of this node's probes reached it; nil if it did not say.
+    /// Which of this node's probes reached it; nil if it did not say, or none could be sent.
     package var arrivedThere: DatagramSizes?
     package var arrivedHere: DatagramSizes = []
     /// Whether it could open a connection to this node; nil if it did not say.
@@ -66,11 +66,13 @@ extension MeshNetwork {
         guard report.roundTrip != nil, let endpoint = self.directory.endpoint(of: node) else { return report }
         async let dialled = self.ask(.dial, of: node, within: Self.answerTimeout + Self.dialTimeout)
         let number = randomUInt64()
-        self.onGossip { _ = $0.diagnosis.beginRound(number, with: endpoint) }
-        if let answer = await self.ask(.probe(number: number), of: node), case .probed(let sizes) = answer.frame {
-            report.arrivedThere = sizes
+        // Without a round of its own nothing is sent, and what did not arrive would tell nothing.
+        if await self.askGossip({ $0.diagnosis.beginRound(number, with: endpoint) }) == true {
+            if let answer = await self.ask(.probe(number: number), of: node), case .probed(let sizes) = answer.frame {
+                report.arrivedThere = sizes
+            }
+            report.arrivedHere = await self.askGossip { $0.diagnosis.seen(in: number) } ?? []
         }
-        report.arrivedHere = await self.askGossip { $0.diagnosis.seen(in: number) } ?? []
         if case .dialled(let outcome, let endpoint) = await dialled?.frame {
             report.dial = PathReport.Dial(outcome: outcome, endpoint: endpoint)
         }

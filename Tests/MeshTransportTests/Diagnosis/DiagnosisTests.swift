@@ -30,6 +30,19 @@ struct DiagnosisTests {
         await beta.stop()
     }
 
+    @Test("a hundred members are examined within seconds, and none is wrongly said to be cut off")
+    func many() async throws {
+        let (alpha, beta) = try await self.pair()
+        let reports = await withTaskGroup(of: PathReport.self) { group in
+            for _ in 0..<140 { group.addTask { await alpha.network.examine(beta.id) } }
+            return await group.reduce(into: []) { $0.append($1) }
+        }
+        #expect(reports.allSatisfy { $0.arrivedThere.map { $0.contains(.small) } ?? true })
+        #expect(reports.count { $0.arrivedThere != nil } > 100)
+        await alpha.stop()
+        await beta.stop()
+    }
+
     @Test("a probe that nobody asked for is counted and not answered")
     func unexpected() async throws {
         let (alpha, beta) = try await self.pair()
