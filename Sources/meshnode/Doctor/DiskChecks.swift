@@ -91,7 +91,8 @@ struct DiskChecks {
 
     private func speed() -> Finding? {
         let path = self.folder + "/.doctor.\(getpid())"
-        let descriptor = unsafe open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
+        // One that a killed process left may lie there: in a container every daemon has the same number.
+        let descriptor = unsafe open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else {
             // Another user's folder: said elsewhere.
             guard errno == ENOSPC || errno == EDQUOT || errno == EROFS || errno == EIO else { return nil }

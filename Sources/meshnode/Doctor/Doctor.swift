@@ -1,13 +1,14 @@
 internal import MeshCore
 internal import MeshRuntime
 internal import MeshTransport
-internal import NIOPosix
 
 /// Everything that `doctor` looks at, put together.
 enum Doctor {
     /// Members that are examined, so many at a time: an examination takes a second or two and a dozen packets.
     private static let peersMax = 256
     private static let atOnce = 32
+    /// For eight writes with fsync, also of a slow disk.
+    private static let machineMax = Duration.seconds(20)
 
     /// Without a daemon: the machine, the folder, the ports, the seeds.
     static func examine(_ configuration: NodeConfiguration) async -> DoctorView {
@@ -33,9 +34,13 @@ enum Doctor {
                 + (await self.neighbours(of: node)) + KeyChecks.findings(await keys, node: node.facts.name))
     }
 
-    /// fsync blocks.
     private static func machine(_ checks: MachineChecks) async -> [Finding] {
-        (try? await NIOThreadPool.singleton.runIfActive { checks.findings() }) ?? []
+        await onThread(within: self.machineMax) { checks.findings() } ?? [
+            Finding(
+                .problem, "disk", checks.folder, "does not answer within \(self.machineMax)",
+                mend:
+                    "a disk or network file system hangs: check dmesg and the mount; nothing is acknowledged meanwhile")
+        ]
     }
 
     private static func peers(_ members: [Member], of node: NodeService) async -> [Finding] {

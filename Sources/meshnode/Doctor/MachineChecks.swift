@@ -54,7 +54,7 @@ struct MachineChecks {
                     "others than its owner may look into it (mode \(octal(status.st_mode)))",
                     mend: "chmod 700 \(self.folder)"))
         }
-        findings += ["node.key", "mesh.token", "admin.token", "api.sock"].compactMap(self.openToOthers)
+        findings += ["node.key", "keyring", "mesh.token", "admin.token", "api.sock"].compactMap(self.openToOthers)
         return findings.isEmpty ? [Finding(.fine, "folder", self.folder, "belongs to its user alone")] : findings
     }
 

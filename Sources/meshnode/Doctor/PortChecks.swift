@@ -73,9 +73,21 @@ struct PortChecks {
             return Finding(.fine, "ports", place, "accepts connections")
         } catch {
             return Finding(
-                .problem, "ports", place, "cannot be reached over TCP: \(error)",
+                .problem, "ports", place, "cannot be reached over TCP: \(reason(of: error))",
                 mend: "check its address and that its daemon runs, and allow TCP and UDP port \(seed.port) to it")
         }
+    }
+}
+
+/// Of a connection that did not come about, in the system's words.
+private func reason(of error: any Error) -> String {
+    switch error {
+    case let error as NIOConnectionError:
+        guard let first = error.connectionErrors.first?.error else { return "its name \(error.host) is not known" }
+        return reason(of: first)
+    case let error as IOError: return unsafe String(cString: strerror(error.errnoCode))
+    case ChannelError.connectTimeout: return "no answer"
+    default: return "\(error)"
     }
 }
 

@@ -68,21 +68,3 @@ final class HardwareProbe: Sendable {
         self.state.withLock { $0.reading = Reading(host: host, gpus: answer, at: .now()) }
     }
 }
-
-private func startThread(_ body: @escaping @Sendable () -> Void) {
-    final class Box: Sendable {
-        let body: @Sendable () -> Void
-        init(_ body: @escaping @Sendable () -> Void) { self.body = body }
-    }
-    var thread: pthread_t = 0
-    let box = unsafe Unmanaged.passRetained(Box(body)).toOpaque()
-    let status = unsafe pthread_create(
-        &thread, nil,
-        { argument in
-            guard let argument = unsafe argument else { return nil }
-            unsafe Unmanaged<Box>.fromOpaque(argument).takeRetainedValue().body()
-            return nil
-        }, box)
-    precondition(status == 0, "no thread for the hardware probe: error \(status)")
-    pthread_detach(thread)
-}

@@ -1,3 +1,4 @@
+import Dispatch
 import MeshRuntime
 import Testing
 
@@ -39,6 +40,18 @@ struct MachineTests {
             """
         #expect(SocketHolder.inodes(port: 0x1F0A, listing: listing) == ["socket:[4711]"])
         #expect(SocketHolder.inodes(port: 1, listing: listing).isEmpty)
+    }
+
+    @Test("a disk that never answers is not waited for")
+    func hangingDisk() async {
+        #expect(await onThread(within: .seconds(60)) { 7 } == 7)
+        let hang = DispatchSemaphore(value: 0)
+        let answer = await onThread(within: .milliseconds(50)) {
+            hang.wait()
+            return 7
+        }
+        #expect(answer == nil)
+        hang.signal()
     }
 
     @Test("keys that a member lacks are a problem, a rotation under way is a warning")
