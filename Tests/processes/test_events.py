@@ -93,6 +93,10 @@ class Events(MeshCase):
         both = self.succeed(alpha.command("logs", "--all", "--lines", "3")).stdout.splitlines()
         self.assertEqual({line.split()[0] for line in both}, {"alpha", "beta"})
         self.refuse(alpha.command("logs", "nobody"), 4, "nobody", "meshnode members")
+        # Who follows waits for a node that was there, and not for one that never was.
+        nowhere = {"MESHNODE_DATA": "/nonexistent"}
+        for arguments in (("logs", "-f"), ("logs", "-f", "--all"), ("events",)):
+            self.refuse(self.mesh.command(*arguments, environment=nowhere, timeout=20), 3, "no node answers", "--data")
         self.refuse(alpha.command("logs", "--level", "loud"), 2, "loud", "warning")
         follow = self.mesh.spawn("logs", "--all", "-f", "--lines", "0", "--level", "warning", node=alpha)
         wait_until("the log is followed", lambda: self.raise_warning(alpha, beta) in follow.text(), 20, poll=0.3)
@@ -117,7 +121,8 @@ class Events(MeshCase):
         alpha.command("call", "/cat/a", "--data", '"x"', "--timeout", "1s")
         self.succeed(alpha.command("token"))
         for node in (alpha, beta):
-            logs = node.log.read_text() + self.succeed(node.command("logs", "--lines", "4096")).stdout
+            # What it says on standard output, which supervisors keep too.
+            logs = node.log.read_text() + node.output.read_text() + self.succeed(node.command("logs", "--lines", "4096")).stdout
             secrets = [
                 (node.data / "mesh.token").read_text().strip(), (node.data / "admin.token").read_text().strip(),
                 (node.data / "node.key").read_bytes().hex()]

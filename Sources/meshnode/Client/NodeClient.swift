@@ -11,6 +11,10 @@ struct NodeClient: Sendable {
     static let answerBytesMax = 64 << 20
     static let connectTimeout = Duration.seconds(3)
     static let timeoutDefault = Duration.seconds(15)
+    /// A node that has no events says so every 15 seconds: after so long it hangs, or the way to it is cut.
+    static let streamSilenceMax = Duration.seconds(45)
+
+    static let mendOfSilence = "it hangs, or its machine is overloaded: its log and 'top' there tell more; try again"
 
     let address: NodeAddress
     private let client: HTTPClient
@@ -21,11 +25,13 @@ struct NodeClient: Sendable {
         var body: [UInt8]
     }
 
+    /// A node that says nothing for `silenceMax` in the middle of an answer is taken to be away.
     static func with<Result>(
-        _ address: NodeAddress, _ body: (NodeClient) async throws -> Result
+        _ address: NodeAddress, silenceMax: Duration? = nil, _ body: (NodeClient) async throws -> Result
     ) async throws -> Result {
         var configuration = HTTPClient.Configuration()
         configuration.timeout.connect = TimeAmount(self.connectTimeout)
+        configuration.timeout.read = silenceMax.map { TimeAmount($0) }
         configuration.redirectConfiguration = .disallow
         configuration.httpVersion = .http1Only
         // Somebody waits for the answer, and "nobody there" is one.
@@ -35,10 +41,10 @@ struct NodeClient: Sendable {
         }
     }
 
-    /// The answer to a success; anything else is thrown.
+    /// The answer to a success; anything else is thrown. `mend` is what can be done if none comes in time.
     func request(
         _ method: String, _ path: String, headers: [(String, String)] = [], body: [UInt8]? = nil,
-        timeout: Duration = NodeClient.timeoutDefault
+        timeout: Duration = NodeClient.timeoutDefault, mend: String = NodeClient.mendOfSilence
     ) async throws -> Answer {
         var request = self.prepared(method, path, headers)
         if let body { request.body = .bytes(body) }
@@ -48,7 +54,7 @@ struct NodeClient: Sendable {
             guard 200..<300 ~= response.status.code else { throw self.failure(response.status, bytes) }
             return Answer(messageID: response.headers.first(name: "Meshnode-Message-Id") ?? "", body: bytes)
         } catch {
-            throw self.failure(error, timeout, mayHaveActed: method != "GET")
+            throw self.failure(error, timeout, mend, mayHaveActed: method != "GET")
         }
     }
 
@@ -66,7 +72,7 @@ struct NodeClient: Sendable {
         }
     }
 
-    /// Server-sent events behind `id`, or from now on, until the node ends them.
+    /// Server-sent events behind `id`, or from now on, until the node ends them or falls silent.
     func events(
         _ path: String, after id: String = "", onConnect: () -> Void = {},
         _ receive: (EventParser.Event) async throws -> Void
@@ -74,7 +80,7 @@ struct NodeClient: Sendable {
         var headers = [("Accept", "text/event-stream")]
         if !id.isEmpty { headers.append(("Last-Event-ID", id)) }
         do {
-            // Only the head has a deadline: the stream is meant to go on.
+            // The stream is meant to go on; what ends it is silence.
             let response = try await self.client.execute(
                 self.prepared("GET", path, headers), timeout: .hours(24 * 365))
             guard response.status == .ok else {
@@ -87,7 +93,7 @@ struct NodeClient: Sendable {
                 for event in try parser.feed(buffer.readableBytesView) { try await receive(event) }
             }
         } catch {
-            throw self.failure(error, .zero, mayHaveActed: false)
+            throw self.failure(error, Self.streamSilenceMax, Self.mendOfSilence, mayHaveActed: false)
         }
     }
 
@@ -131,13 +137,14 @@ struct NodeClient: Sendable {
         return CommandFailure(message, hint: printable(error.hint), status: code.map(ExitStatus.init) ?? .failed)
     }
 
-    private func failure(_ error: any Error, _ timeout: Duration, mayHaveActed: Bool) -> any Error {
+    private func failure(
+        _ error: any Error, _ timeout: Duration, _ mend: String, mayHaveActed: Bool
+    ) -> any Error {
         switch error {
         case is CommandFailure, is CancellationError: return error
         case let error as HTTPClientError where error == .deadlineExceeded || error == .readTimeout:
             return CommandFailure(
-                "\(self.address.description) did not answer within \(timeout)", hint: "allow more with --timeout",
-                status: .timedOut)
+                "\(self.address.description) did not answer within \(timeout)", hint: mend, status: .timedOut)
         case is NIOTooManyBytesError:
             return CommandFailure("the answer has more than \(Self.answerBytesMax) bytes")
         case _ where isRefusal(error):

@@ -48,10 +48,12 @@ extension ClientCommand {
 
     var output: OutputOptions { self.client.output }
 
-    func withNode<Result>(_ body: (NodeClient) async throws -> Result) async throws -> Result {
+    func withNode<Result>(
+        silenceMax: Duration? = nil, _ body: (NodeClient) async throws -> Result
+    ) async throws -> Result {
         let address = try NodeAddress(
             node: self.client.node, data: self.namedFolder,
             tokenFile: self.client.tokenFile, environment: ProcessInfo.processInfo.environment)
-        return try await NodeClient.with(address, body)
+        return try await NodeClient.with(address, silenceMax: silenceMax, body)
     }
 }

@@ -35,6 +35,9 @@ struct CommandFailure: Error, Sendable {
     init(_ error: MeshError, status: ExitStatus? = nil) {
         self.init(error.message, hint: error.hint, status: status ?? ExitStatus(error.code))
     }
+
+    /// Nobody answers, or nobody in time: who waits for a node may ask again.
+    var isAbsence: Bool { self.status == .unreachable || self.status == .timedOut }
 }
 
 extension Meshnode {

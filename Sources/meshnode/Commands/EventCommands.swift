@@ -95,7 +95,7 @@ struct EventFollowCommand: FolderCommand {
     @OptionGroup var events: EventOptions
 
     func run() async throws {
-        try await self.withNode { node in
+        try await self.withNode(silenceMax: NodeClient.streamSilenceMax) { node in
             var last = ""
             var wasConnected = false
             while true {
@@ -106,7 +106,7 @@ struct EventFollowCommand: FolderCommand {
                         try self.show(event)
                     }
                     warn("the node ended the stream; it is asked again every second")
-                } catch let failure as CommandFailure where failure.status == .unreachable && wasConnected {
+                } catch let failure as CommandFailure where failure.isAbsence && wasConnected {
                     warn("\(failure.message); it is asked again every second")
                 }
                 try await self.reconnect(to: node)
@@ -121,7 +121,7 @@ struct EventFollowCommand: FolderCommand {
             do {
                 _ = try await node.request("GET", "/healthz")
                 return
-            } catch let failure as CommandFailure where failure.status == .unreachable {
+            } catch let failure as CommandFailure where failure.isAbsence {
                 continue
             }
         }

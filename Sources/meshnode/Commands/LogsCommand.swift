@@ -52,8 +52,11 @@ struct LogsCommand: FolderCommand {
         try await self.withNode { [parameters] node in
             var reader = LogReader(node: node, parameters: parameters)
             repeat {
-                let records = try await reader.read(try await self.members(node))
-                for record in records { try self.show(record) }
+                do {
+                    for record in try await reader.read(try await self.members(node)) { try self.show(record) }
+                } catch let failure as CommandFailure where self.follow && reader.hasRead && failure.isAbsence {
+                    reader.isAway(failure)
+                }
                 try self.report(&reader)
             } while try await self.shouldRepeat()
         }
@@ -80,10 +83,10 @@ struct LogsCommand: FolderCommand {
         }
     }
 
-    /// A member that was asked for by name must answer; of all of them, or of one that is followed, some may be away.
+    /// Who is asked must answer the first time; of all members, or of one that is followed, some may be away later.
     private func report(_ reader: inout LogReader) throws {
         for failure in reader.takeFailures() {
-            guard self.all || (self.follow && failure.status != .notFound) else { throw failure }
+            guard self.all || (self.follow && reader.hasRead && failure.status != .notFound) else { throw failure }
             warn(failure.message)
         }
     }
@@ -115,6 +118,15 @@ private struct LogReader {
         self.parameters = parameters
     }
 
+    /// Whether anybody has answered yet.
+    var hasRead: Bool { !self.places.isEmpty }
+
+    /// The node that is asked for all the others.
+    mutating func isAway(_ failure: CommandFailure) {
+        // Said once, not every half second.
+        if self.failing.insert(nil).inserted { self.failures.append(failure) }
+    }
+
     /// What came since the last time, oldest first.
     mutating func read(_ members: [String?]) async throws -> [EventRecord] {
         let answers = await withTaskGroup(of: (String?, Result<Answer, any Error>).self) { group in
@@ -128,6 +140,8 @@ private struct LogReader {
             }
             return await group.reduce(into: []) { $0.append($1) }
         }
+        // Who is asked for others has answered.
+        if !members.contains(nil) { self.failing.remove(nil) }
         var records: [EventRecord] = []
         for (member, result) in answers {
             switch result {

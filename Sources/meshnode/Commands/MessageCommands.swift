@@ -87,6 +87,8 @@ extension Delivery: ExpressibleByArgument {
 /// What the node may need beyond the deadline it was given, to say that the deadline has passed.
 private let answerTime = Duration.seconds(3)
 
+private let mendOfPatience = "allow more with --timeout"
+
 struct SendCommand: ClientCommand {
     static let configuration = CommandConfiguration(
         commandName: "send", abstract: "Send a message to an actor; returns when it is durable.",
@@ -100,7 +102,8 @@ struct SendCommand: ClientCommand {
         let timeout = try self.message.checkedTimeout(default: .seconds(10))
         try await self.withNode { node in
             let answer = try await node.request(
-                "POST", "/v1/send\(path)", headers: self.message.headers(body), body: body, timeout: timeout)
+                "POST", "/v1/send\(path)", headers: self.message.headers(body), body: body, timeout: timeout,
+                mend: mendOfPatience)
             try self.output.show(answer.body) {
                 printLine(try JSONDecoder().decode(MessageReceipt.self, from: Data(answer.body)).id)
             }
@@ -122,7 +125,7 @@ struct CallCommand: ClientCommand {
         try await self.withNode { node in
             let answer = try await node.request(
                 "POST", "/v1/call\(path)", headers: self.message.headers(body, deadline: timeout), body: body,
-                timeout: timeout + answerTime)
+                timeout: timeout + answerTime, mend: mendOfPatience)
             let json =
                 Array("{\"id\":\"\(answer.messageID)\",\"reply\":".utf8) + self.embedded(answer.body) + Array("}".utf8)
             try self.output.show(json) { self.printReply(answer.body) }

@@ -44,7 +44,7 @@ struct StatusCommand: FolderCommand {
                 printLine(StatusText.status(view, isWide: self.wide, width: Terminal.width, color: Terminal.hasColor))
             }
             self.watch ? try self.output.showNext(bytes, text: text) : try self.output.show(bytes, text: text)
-        } catch let failure as CommandFailure where self.watch && failure.status == .unreachable {
+        } catch let failure as CommandFailure where self.watch && failure.isAbsence {
             // A watcher outlives the restart of its node.
             self.clear()
             printLine(failure.message)

@@ -42,6 +42,11 @@ struct DataFolder: Sendable {
     init(existing path: String) throws {
         self.path = path
         guard unsafe access(path, R_OK | X_OK) == 0 else {
+            if errno == ENOENT {
+                throw MeshError(
+                    .notFound, "there is no data folder \(path)",
+                    hint: "name the daemon's with --data, or make a mesh with 'meshnode start'")
+            }
             throw fileFailure(
                 "read the data folder", path, mend: "run as the user of the daemon, or name its folder with --data")
         }
