@@ -42,13 +42,13 @@ extension Daemon {
 
     private func advertise(_ labels: [Label]) {
         let fits = labels.prefix(CapabilityField.fieldsMax)
-        if fits.count < labels.count {
-            self.state.warn(
-                "only \(fits.count) of \(labels.count) capabilities are advertised; without room is "
+        self.state.withholds(
+            fits.count == labels.count
+                ? nil
+                : "only \(fits.count) of \(labels.count) capabilities are advertised; without room is "
                     + "\(labels[fits.count].key) and what follows it in docs/capabilities.md")
-        }
         do { try self.network.advertise(Array(fits)) } catch {
-            self.state.warn("capabilities are not advertised: \(error.message)")
+            self.state.withholds("capabilities are not advertised: \(error.message)")
         }
     }
 

@@ -14,6 +14,8 @@ final class NodeState: Sendable {
         var warnings: [String] = []
         /// What of the machine cannot be read at present, and why.
         var hardwareFailures: [String: String] = [:]
+        /// Why not all capabilities are advertised at present.
+        var withheld: String?
         /// Members of the last boot that this one has not met.
         var unmet: [MemberDescription] = []
     }
@@ -32,7 +34,7 @@ final class NodeState: Sendable {
     var http: String? { self.contents.withLock { $0.http } }
     var warnings: [String] {
         self.contents.withLock { contents in
-            contents.warnings
+            contents.warnings + [contents.withheld].compactMap(\.self)
                 + contents.hardwareFailures.sorted { $0.key < $1.key }.map {
                     "the capability \($0.key) is not advertised: \($0.value)"
                 }
@@ -49,6 +51,9 @@ final class NodeState: Sendable {
     func warn(_ warning: String) {
         self.contents.withLock { if !$0.warnings.contains(warning) { $0.warnings.append(warning) } }
     }
+
+    /// In the place of what was so before.
+    func withholds(_ warning: String?) { self.contents.withLock { $0.withheld = warning } }
 
     /// In the place of what failed before.
     func hardwareFails(_ failures: [String: String]) { self.contents.withLock { $0.hardwareFailures = failures } }

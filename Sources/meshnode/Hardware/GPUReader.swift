@@ -10,7 +10,7 @@ internal import Glibc
     /// The first answer includes waking GPUs that nobody uses, seconds for each without the persistence daemon.
     static let firstAnswerMax = Duration.seconds(20)
     static let answerMax = Duration.seconds(5)
-    private static let answerBytesMax = 256 << 10
+    fileprivate static let answerBytesMax = 256 << 10
     /// After a failure the next try waits so long, and twice as long after each further one.
     private static let pauseMin = Duration.seconds(5)
     private static let pauseMax = Duration.seconds(300)
@@ -131,7 +131,7 @@ private func exchange(over socket: Int32, within limit: Duration) throws(GPURead
         if count < 0, errno == EINTR { continue }
         guard count > 0 else { throw GPUReader.Broken(reason: "the process that asks the driver has ended") }
         line += chunk[..<count]
-        guard line.count <= 256 << 10 else { throw GPUReader.Broken(reason: "the answer is too long") }
+        guard line.count <= GPUReader.answerBytesMax else { throw GPUReader.Broken(reason: "the answer is too long") }
         if line.last == UInt8(ascii: "\n") { return line }
     }
 }
