@@ -56,23 +56,38 @@ package enum YAMLText {
             }
         }
 
+        /// The lines of a document within the document, such as a definition's source, which people want to read as it is;
+        /// nil for text that needs quotes all the same.
+        private var block: [Substring]? {
+            guard case .text(let text) = self, text.hasSuffix("\n"), !text.hasSuffix("\n\n"), text.first != " ",
+                text.first != "\n", text.unicodeScalars.allSatisfy({ $0 == "\n" || YAMLText.isPrintable($0) })
+            else { return nil }
+            return text.dropLast().split(separator: "\n", omittingEmptySubsequences: false)
+        }
+
         var lines: [String] {
             switch self {
             case .list(let values) where !values.isEmpty:
                 values.flatMap { value in
-                    value.lines.enumerated().map { ($0.offset == 0 ? "- " : "  ") + $0.element }
+                    value.lines.enumerated().map { $0.offset == 0 ? "- " + $0.element : YAMLText.indented($0.element) }
                 }
             case .mapping(let values) where !values.isEmpty:
                 values.sorted { $0.key < $1.key }.flatMap { key, value in
+                    if let block = value.block {
+                        return [YAMLText.scalar(key) + ": |"] + block.map { YAMLText.indented(String($0)) }
+                    }
                     if let text = value.inline { return [YAMLText.scalar(key) + ": " + text] }
                     // A list needs no indentation: its dashes tell it apart from the next key.
                     if case .list = value { return [YAMLText.scalar(key) + ":"] + value.lines }
-                    return [YAMLText.scalar(key) + ":"] + value.lines.map { "  " + $0 }
+                    return [YAMLText.scalar(key) + ":"] + value.lines.map(YAMLText.indented)
                 }
             default: [self.inline ?? ""]
             }
         }
     }
+
+    /// An empty line of a text stays empty.
+    private static func indented(_ line: String) -> String { line.isEmpty ? "" : "  " + line }
 
     /// Text as a scalar in one line: in quotes where bare text would be read as something else, such as no, 1.0 or a date.
     private static func scalar(_ text: String) -> String {

@@ -39,7 +39,7 @@ struct YAMLTextTests {
     func texts() throws {
         for text in [
             "a: b", "- x", "# no comment", "line\\nline\\n", "tab\\tend ", "é \\ud83d\\ude00", "\\u0007", "'\\\"",
-            "{a}", "&x *y !z",
+            "{a}", "&x *y !z", "a: b\\n\\n  c: 'd'\\n# e\\n", "a\\n\\n", " a\\nb\\n", "\\na\\n", "\\n",
         ] {
             let yaml = try YAMLText.converting(Array("{\"k\":\"\(text)\"}".utf8))
             let document = try #require(try DocumentParser.parse(Array(yaml.utf8)).first?.document)
@@ -48,6 +48,20 @@ struct YAMLTextTests {
                 .replacing("\\ud83d\\ude00", with: "😀").replacing("\\u0007", with: "\u{7}")
             #expect(try field.value.string("k") == plain)
         }
+    }
+
+    @Test("text of several lines is shown as it is")
+    func block() throws {
+        #expect(
+            try YAMLText.converting(Array(#"{"a":{"source":"x: 1\n\n  y\n"},"b":1}"#.utf8)) == """
+                a:
+                  source: |
+                    x: 1
+
+                      y
+                b: 1
+
+                """)
     }
 
     @Test("what is no JSON is refused")
