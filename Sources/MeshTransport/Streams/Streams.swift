@@ -1,19 +1,8 @@
 internal import Logging
-package import MeshCore
+internal import MeshCore
 internal import Metrics
 internal import NIOCore
 internal import NIOPosix
-
-/// Who is let into the mesh once its key is proven. Today whoever holds the token; later the meta group decides.
-package protocol Admission: Sendable {
-    func admits(_ node: NodeID, boot: Boot) -> Bool
-}
-
-/// Everyone with a valid token is admitted by the node it joins.
-package struct OpenAdmission: Admission {
-    package init() {}
-    package func admits(_ node: NodeID, boot: Boot) -> Bool { true }
-}
 
 /// What the streams tell the membership; called on the streams' loop, so they hop.
 struct StreamEvents: Sendable {
