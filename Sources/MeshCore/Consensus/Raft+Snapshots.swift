@@ -6,6 +6,8 @@ package enum SnapshotInput: Sendable {
     case failed(to: ReplicaID)
     /// The received state is whole and durable, the marker is gone and the log starts after it.
     case installed(LogPosition)
+    /// What was received does not add up. The marker stays, and the leader begins anew.
+    case refused(LogPosition)
 }
 
 package enum SnapshotEffect: Hashable, Sendable {
@@ -28,6 +30,8 @@ struct SnapshotTransfer: Sendable {
     var position: LogPosition?
     var acknowledged: UInt64 = 0
     var next: UInt64 = 0
+    /// Up to here it has been sent at some time; nobody can have acknowledged more.
+    var sent: UInt64 = 0
     /// Where it ends, once that was read.
     var end: UInt64?
     var isReading = false
@@ -74,6 +78,7 @@ extension Raft {
             var transfer = known
             transfer.isReading = false
             transfer.next = offset + UInt64(bytes.count)
+            transfer.sent = max(transfer.sent, transfer.next)
             transfer.end = isLast ? transfer.next : transfer.end
             transfer.chunks += 1
             self.leadership?.followers[place].mode = .snapshot(transfer)
@@ -87,6 +92,7 @@ extension Raft {
             guard let (place, _) = self.transfer(to: id) else { return }
             self.beginSnapshot(to: place, at: now, into: &effects)
         case .installed(let position): self.installed(position, at: now, into: &effects)
+        case .refused(let position): if self.install?.position == position { self.install = nil }
         }
     }
 
@@ -126,8 +132,16 @@ extension Raft {
             self.leadership?.followers[place].probe(from: response.position.index + 1)
             return
         }
-        guard response.next <= transfer.next else { return effects.refuse(.impossibleIndex) }
+        guard response.next <= transfer.sent else { return effects.refuse(.impossibleIndex) }
+        // The follower restarted, or could not use what it got: it begins anew, and so does the sending.
+        guard response.next > 0 else {
+            return transfer.acknowledged > 0 ? self.goBack(place, transfer, to: 0, into: &effects) : ()
+        }
         guard response.next > transfer.acknowledged else { return }
+        // It holds more than was sent since: an answer that came late said that it had begun anew.
+        guard response.next <= transfer.next else {
+            return self.goBack(place, transfer, to: response.next, into: &effects)
+        }
         transfer.acknowledged = response.next
         transfer.chunks = max(1, transfer.chunks) - 1
         self.leadership?.followers[place].mode = .snapshot(transfer)
@@ -136,12 +150,20 @@ extension Raft {
 
     /// Goes back to the last acknowledged chunk.
     mutating func resendChunk(to place: Int, at now: Instant, into effects: inout Effects) {
-        guard let progress = self.leadership?.followers[place], case .snapshot(var transfer) = progress.mode else {
+        guard let progress = self.leadership?.followers[place], case .snapshot(let transfer) = progress.mode else {
             return
         }
         self.leadership?.followers[place].sentAt = now
         guard transfer.position != nil else { return effects.list.append(.snapshot(.open(to: progress.id))) }
-        transfer.next = transfer.acknowledged
+        self.goBack(place, transfer, to: transfer.acknowledged, into: &effects)
+    }
+
+    private mutating func goBack(
+        _ place: Int, _ transfer: SnapshotTransfer, to offset: UInt64, into effects: inout Effects
+    ) {
+        var transfer = transfer
+        transfer.acknowledged = offset
+        transfer.next = offset
         transfer.end = nil
         transfer.chunks = 0
         transfer.isReading = false

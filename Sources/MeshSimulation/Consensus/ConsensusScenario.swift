@@ -84,7 +84,8 @@ package struct ConsensusScenario: Sendable {
         settings.appendBytesMax = 512
         settings.applyBytesMax = 1_024
         settings.inFlightMessagesMax = 8
-        settings.chunkBytesMax = 64
+        // Several chunks for each snapshot.
+        settings.chunkBytesMax = 16
         settings.dropEntriesMin = 32
         settings.promotionGapMax = 16
         return settings

@@ -110,4 +110,72 @@ struct SnapshotTests {
         group.run(for: .milliseconds(500))
         #expect(group.rafts[2].applied == group.rafts[0].applied)
     }
+
+    @Test("begins anew when its receiver restarts in the middle, or cannot use what it got")
+    func anew() throws {
+        var settings = RaftSettings()
+        settings.dropEntriesMin = 4
+        settings.logBytesMax = 100
+        settings.chunkBytesMax = 2
+        var group = TestGroup(3, settings: settings)
+        group.elect(0)
+        group.cut = [2]
+        group.propose(0, 40)
+        group.run(for: .milliseconds(300))
+        group.clear()
+        group.cut = []
+        let stream: [UInt8] = Array(1...20)
+        var received: [UInt8] = []
+        var events: [String] = []
+        for _ in 0..<400 where events.last != "installed" {
+            group.run(for: .milliseconds(20))
+            let asked = group.log
+            group.clear()
+            for case .snapshot(let effect) in asked[0] { Self.serve(effect, stream, in: &group) }
+            for case .snapshot(let effect) in asked[2] {
+                switch effect {
+                case .begin: received = []
+                case .chunk(_, let offset, let bytes):
+                    #expect(offset == UInt64(received.count))
+                    received += bytes
+                case .finish(let position, _):
+                    #expect(received == stream)
+                    let isGood = events.contains("refused")
+                    group.step(2, .snapshot(isGood ? .installed(position) : .refused(position)))
+                    events.append(isGood ? "installed" : "refused")
+                default: break
+                }
+            }
+            if events.isEmpty, received.count >= 10 {
+                var recovered = RecoveredReplica.fresh(
+                    group: TestGroup.group, incarnation: TestGroup.incarnation, id: TestGroup.id(2),
+                    replicas: group.rafts[0].replicas, settings: settings)
+                recovered.state = HardState(term: group.rafts[2].term, vote: group.rafts[2].vote)
+                recovered.isInstalling = true
+                group.rafts[2] = Raft(recovered, life: 2, settings: settings, seed: 5, at: group.now)
+                events.append("restarted")
+            }
+        }
+        #expect(events == ["restarted", "refused", "installed"])
+        group.run(for: .milliseconds(500))
+        #expect(group.rafts[2].applied == group.rafts[0].applied)
+    }
+
+    /// What the leader's storage does.
+    private static func serve(_ effect: SnapshotEffect, _ stream: [UInt8], in group: inout TestGroup) {
+        switch effect {
+        case .open(let id):
+            let position = LogPosition(index: group.rafts[0].applied, term: group.rafts[0].term)
+            group.step(0, .snapshot(.opened(to: id, position)))
+        case .readChunk(let id, let position, let offset, let bytesMax):
+            let end = min(stream.count, Int(offset) + bytesMax)
+            group.step(
+                0,
+                .snapshot(
+                    .chunkRead(
+                        to: id, position, offset: offset, bytes: Array(stream[Int(offset)..<end]),
+                        isLast: end == stream.count)))
+        default: break
+        }
+    }
 }
