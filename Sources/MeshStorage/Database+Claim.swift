@@ -2,8 +2,8 @@ internal import Glibc
 internal import MeshCore
 
 extension Database {
-    /// Raised with every change of what lies in the tables.
-    static let formatVersion: UInt32 = 1
+    /// Raised with every change of what lies in the tables: 2 has groups.
+    static let formatVersion: UInt32 = 2
     private static let formatKey = Array("format".utf8)
     private static let nodeKey = Array("node".utf8)
 
@@ -16,14 +16,9 @@ extension Database {
             guard format == nil, owner == nil else {
                 throw StorageError(.corrupt, operation: operation, detail: "its format or owner is missing")
             }
-            var batch = StorageBatch()
             var writer = WireWriter()
-            writer.write(Self.formatVersion)
-            batch.put(.node, Self.formatKey, writer.bytes)
-            writer = WireWriter()
             writer.write(node)
-            batch.put(.node, Self.nodeKey, writer.bytes)
-            try self.write(CollectionOfOne(batch))
+            try self.write(format: Self.formatVersion, owner: writer.bytes)
             return
         }
         let found: (format: UInt32, owner: NodeID)
@@ -46,6 +41,18 @@ extension Database {
                 detail: "it belongs to node \(found.owner), the key in the data folder to \(node); "
                     + "put back the key that belongs to it, or start with an empty folder")
         }
+        // What older formats lack is empty tables, which opening has made.
+        if found.format < Self.formatVersion { try self.write(format: Self.formatVersion, owner: owner) }
+    }
+
+    private func write(format: UInt32, owner: [UInt8]) throws(StorageError) {
+        var writer = WireWriter()
+        writer.write(format)
+        var batch = WriteBatch(self.families)
+        batch.put(.node, Self.formatKey, writer.bytes)
+        batch.put(.node, Self.nodeKey, owner)
+        try self.write(batch)
+        try self.sync()
     }
 }
 

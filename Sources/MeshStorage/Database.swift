@@ -1,110 +1,108 @@
 internal import CRocksDB
 internal import MeshCore
 
-/// An open RocksDB database with one column family per table. Closing is `deinit`.
+/// The handles of the column families, valid while the database is open.
+///
+/// `@unchecked Sendable`: nothing changes after `init`, and RocksDB lets several threads use a handle.
+@safe struct FamilyHandles: @unchecked Sendable {
+    /// In the order of `Family`.
+    private let handles: [OpaquePointer?]
+
+    init(_ handles: [OpaquePointer?]) { unsafe self.handles = handles }
+
+    subscript(family: Family) -> OpaquePointer? { unsafe self.handles[family.rawValue] }
+
+    func destroy() {
+        for index in unsafe self.handles.indices { unsafe rocksdb_column_family_handle_destroy(self.handles[index]) }
+    }
+}
+
+/// An open RocksDB database. Closing is `deinit`.
 ///
 /// `@unchecked Sendable`: RocksDB allows reads and writes of one handle from several threads at once, and nothing
 /// else here changes after `init`.
-@safe struct Database: ~Copyable, @unchecked Sendable {
+@safe final class Database: @unchecked Sendable {
+    enum Mode: Sendable {
+        case readWrite
+        /// Changes nothing on disk, not even what recovery would.
+        case readOnly
+    }
+
     let path: String
+    let families: FamilyHandles
     private let handle: OpaquePointer
-    /// In the order of `StorageTable.allCases`.
-    private let families: [OpaquePointer?]
-    private let syncedWrite: OpaquePointer
+    private let plainWrite: OpaquePointer
     private let reading: OpaquePointer
     /// RocksDB copies most options but keeps using some: they live as long as the handle.
     private let options: DatabaseOptions
 
     /// Opens the database, creating it if the folder has none.
-    init(path: String) throws(StorageError) {
+    init(path: String, mode: Mode = .readWrite, options: DatabaseOptions) throws(StorageError) {
         let operation = "open the database \(path)"
-        let options = try DatabaseOptions()
         let names = try Self.familyNames(path: path, options: options)
-        let known = StorageTable.allCases.map(\.rawValue)
+        let known = Family.allCases.map(\.name)
         if let stranger = names.first(where: { $0 != Self.defaultFamily && !known.contains($0) }) {
             throw StorageError(
                 .newerFormat, operation: operation,
                 detail: "it has a table named \(stranger), which this version does not know; use a newer meshnode")
         }
+        if mode == .readOnly, let missing = known.first(where: { !names.contains($0) }) {
+            throw StorageError(
+                .unreadable, operation: operation,
+                detail: names.isEmpty
+                    ? "there is none" : "it has no table \(missing) yet; start the node once with this version")
+        }
         // The default family must be opened too, and holds nothing.
         var handles = unsafe [OpaquePointer?](repeating: nil, count: known.count + 1)
         var failure: UnsafeMutablePointer<CChar>?
         let opened = unsafe withCStrings(known + [Self.defaultFamily]) { names in
-            let familyOptions = unsafe [OpaquePointer?](repeating: options.pointer, count: handles.count)
-            return unsafe rocksdb_open_column_families(
-                options.pointer, path, Int32(handles.count), names, familyOptions, &handles, &failure)
+            let familyOptions: [OpaquePointer?] = unsafe Family.allCases.map { unsafe options[$0] } + [options.pointer]
+            let count = unsafe Int32(handles.count)
+            return switch mode {
+            case .readWrite:
+                unsafe rocksdb_open_column_families(
+                    options.pointer, path, count, names, familyOptions, &handles, &failure)
+            case .readOnly:
+                unsafe rocksdb_open_for_read_only_column_families(
+                    options.pointer, path, count, names, familyOptions, &handles, 0, &failure)
+            }
         }
         guard let opened = unsafe opened else { throw unsafe StorageError(taking: failure, operation: operation) }
         if let unused = unsafe handles.last { unsafe rocksdb_column_family_handle_destroy(unused) }
         self.path = path
         unsafe self.handle = opened
-        unsafe self.families = Array(handles.dropLast())
+        self.families = unsafe FamilyHandles(Array(handles.dropLast()))
         self.options = options
-        unsafe self.syncedWrite = rocksdb_writeoptions_create()
-        unsafe rocksdb_writeoptions_set_sync(self.syncedWrite, 1)
+        unsafe self.plainWrite = rocksdb_writeoptions_create()
         unsafe self.reading = rocksdb_readoptions_create()
         unsafe rocksdb_readoptions_set_verify_checksums(self.reading, 1)
     }
 
     deinit {
-        for index in unsafe self.families.indices { unsafe rocksdb_column_family_handle_destroy(self.families[index]) }
+        self.families.destroy()
         unsafe rocksdb_close(self.handle)
         unsafe rocksdb_readoptions_destroy(self.reading)
-        unsafe rocksdb_writeoptions_destroy(self.syncedWrite)
+        unsafe rocksdb_writeoptions_destroy(self.plainWrite)
     }
 
-    /// Writes batches as one, with one fsync.
-    func write(_ batches: some Sequence<StorageBatch>) throws(StorageError) {
-        let joined = JoinedBatch()
-        for batch in batches {
-            for change in batch.changes { unsafe joined.add(change, families: self.families) }
-        }
+    // MARK: Writing
+
+    /// Writes a batch: every read sees it, a kill of the process leaves it, the end of the machine's power may not.
+    func write(_ batch: borrowing WriteBatch) throws(StorageError) {
         var failure: UnsafeMutablePointer<CChar>?
-        unsafe rocksdb_write(self.handle, self.syncedWrite, joined.handle, &failure)
+        unsafe rocksdb_write(self.handle, self.plainWrite, batch.handle, &failure)
         if unsafe failure != nil {
             throw unsafe StorageError(taking: failure, operation: "write to the database \(self.path)")
         }
     }
 
-    func get(_ table: StorageTable, _ key: [UInt8]) throws(StorageError) -> [UInt8]? {
+    /// Returns when everything written so far is durable.
+    func sync() throws(StorageError) {
         var failure: UnsafeMutablePointer<CChar>?
-        var count = 0
-        let value = unsafe key.withCharacters { key in
-            unsafe rocksdb_get_cf(
-                self.handle, self.reading, self.family(table), key.baseAddress, key.count, &count, &failure)
-        }
+        unsafe rocksdb_flush_wal(self.handle, 1, &failure)
         if unsafe failure != nil {
-            throw unsafe StorageError(taking: failure, operation: "read \(table) in the database \(self.path)")
+            throw unsafe StorageError(taking: failure, operation: "write to the database \(self.path)")
         }
-        guard let value = unsafe value else { return nil }
-        defer { unsafe rocksdb_free(value) }
-        return unsafe [UInt8](copying: UnsafeRawBufferPointer(start: value, count: count))
-    }
-
-    func scan(_ range: StorageRange, limit: Int, bytesMax: Int) throws(StorageError) -> [StorageEntry] {
-        let iterator = unsafe rocksdb_create_iterator_cf(self.handle, self.reading, self.family(range.table))
-        defer { unsafe rocksdb_iter_destroy(iterator) }
-        unsafe range.start.withCharacters { unsafe rocksdb_iter_seek(iterator, $0.baseAddress, $0.count) }
-        var entries: [StorageEntry] = []
-        var bytes = 0
-        while entries.count < limit, bytes < bytesMax, unsafe rocksdb_iter_valid(iterator) != 0 {
-            var count = 0
-            let keyStart = unsafe rocksdb_iter_key(iterator, &count)
-            let key = unsafe [UInt8](copying: UnsafeRawBufferPointer(start: keyStart, count: count))
-            guard key.starts(with: range.prefix) else { break }
-            let valueStart = unsafe rocksdb_iter_value(iterator, &count)
-            let value = unsafe [UInt8](copying: UnsafeRawBufferPointer(start: valueStart, count: count))
-            bytes += key.count + value.count
-            entries.append(StorageEntry(key: key, value: value))
-            unsafe rocksdb_iter_next(iterator)
-        }
-        // An iterator that meets a damaged block turns invalid, which alone would look like the end.
-        var failure: UnsafeMutablePointer<CChar>?
-        unsafe rocksdb_iter_get_error(iterator, &failure)
-        if unsafe failure != nil {
-            throw unsafe StorageError(taking: failure, operation: "read \(range.table) in the database \(self.path)")
-        }
-        return entries
     }
 
     /// Failed flushes and compactions since the database was opened.
@@ -114,7 +112,77 @@ internal import MeshCore
         return count
     }
 
-    private func family(_ table: StorageTable) -> OpaquePointer? { unsafe self.families[table.index] }
+    // MARK: Reading
+
+    func get(_ family: Family, _ key: [UInt8]) throws(StorageError) -> [UInt8]? {
+        unsafe try self.get(family, key, self.reading)
+    }
+
+    func get(_ family: Family, _ key: [UInt8], at snapshot: borrowing DatabaseSnapshot) throws(StorageError) -> [UInt8]?
+    {
+        unsafe try self.get(family, key, snapshot.reading)
+    }
+
+    private func get(_ family: Family, _ key: [UInt8], _ options: OpaquePointer) throws(StorageError) -> [UInt8]? {
+        var failure: UnsafeMutablePointer<CChar>?
+        let value = unsafe key.withCharacters { key in
+            unsafe rocksdb_get_pinned_cf(
+                self.handle, options, self.families[family], key.baseAddress, key.count, &failure)
+        }
+        if unsafe failure != nil {
+            throw unsafe StorageError(taking: failure, operation: "read \(family.name) in the database \(self.path)")
+        }
+        guard let value = unsafe value else { return nil }
+        defer { unsafe rocksdb_pinnableslice_destroy(value) }
+        var count = 0
+        let start = unsafe rocksdb_pinnableslice_value(value, &count)
+        return unsafe [UInt8](copying: UnsafeRawBufferPointer(start: start, count: count))
+    }
+
+    func iterator(_ family: Family) -> DatabaseIterator {
+        unsafe DatabaseIterator(
+            rocksdb_create_iterator_cf(self.handle, self.reading, self.families[family]), of: family, in: self)
+    }
+
+    func iterator(_ family: Family, at snapshot: borrowing DatabaseSnapshot) -> DatabaseIterator {
+        unsafe DatabaseIterator(
+            rocksdb_create_iterator_cf(self.handle, snapshot.reading, self.families[family]), of: family, in: self)
+    }
+
+    /// Entries whose keys begin with `prefix`, from `start` on; `dropping` bytes of each key are left out.
+    func scan(
+        _ family: Family, prefix: [UInt8], start: [UInt8], limit: Int, bytesMax: Int, dropping: Int = 0
+    ) throws(StorageError) -> [StorageEntry] {
+        let iterator = self.iterator(family)
+        var entries: [StorageEntry] = []
+        var bytes = 0
+        iterator.seek(start)
+        while entries.count < limit, bytes < bytesMax, try iterator.isValid(), iterator.keyStarts(with: prefix) {
+            let entry = StorageEntry(key: iterator.copyKey(dropping: dropping), value: iterator.copyValue())
+            bytes += entry.key.count + entry.value.count
+            entries.append(entry)
+            iterator.next()
+        }
+        return entries
+    }
+
+    // MARK: Copies
+
+    /// A consistent copy in a folder that does not exist yet: files that never change are linked, the rest is written.
+    func checkpoint(to folder: String) throws(StorageError) {
+        let operation = "copy the database \(self.path) to \(folder)"
+        var failure: UnsafeMutablePointer<CChar>?
+        let checkpoint = unsafe rocksdb_checkpoint_object_create(self.handle, &failure)
+        guard let checkpoint = unsafe checkpoint else {
+            throw unsafe StorageError(taking: failure, operation: operation)
+        }
+        defer { unsafe rocksdb_checkpoint_object_destroy(checkpoint) }
+        // 0: flush first, so that the copy needs no log.
+        unsafe rocksdb_checkpoint_create(checkpoint, folder, 0, &failure)
+        if unsafe failure != nil { throw unsafe StorageError(taking: failure, operation: operation) }
+    }
+
+    func makeSnapshot() -> DatabaseSnapshot { unsafe DatabaseSnapshot(self, self.handle) }
 
     private static let defaultFamily = "default"
 
@@ -132,40 +200,29 @@ internal import MeshCore
     }
 }
 
-/// Batches of the port as one of RocksDB.
-@safe private struct JoinedBatch: ~Copyable {
-    let handle: OpaquePointer = unsafe rocksdb_writebatch_create()
+/// One moment of the database: reads at it see nothing that was written later. Letting go of it is `deinit`.
+///
+/// `@unchecked Sendable`: nothing changes after `init`.
+@safe struct DatabaseSnapshot: ~Copyable, @unchecked Sendable {
+    /// A snapshot must be released before the database is closed.
+    private let database: Database
+    private let handle: OpaquePointer
+    private let snapshot: OpaquePointer
+    let reading: OpaquePointer
 
-    deinit { unsafe rocksdb_writebatch_destroy(self.handle) }
-
-    func add(_ change: StorageBatch.Change, families: [OpaquePointer?]) {
-        switch change {
-        case .put(let table, let key, let value):
-            unsafe key.withCharacters { key in
-                unsafe value.withCharacters { value in
-                    unsafe rocksdb_writebatch_put_cf(
-                        self.handle, families[table.index], key.baseAddress, key.count, value.baseAddress, value.count)
-                }
-            }
-        case .delete(let table, let key):
-            unsafe key.withCharacters {
-                unsafe rocksdb_writebatch_delete_cf(self.handle, families[table.index], $0.baseAddress, $0.count)
-            }
-        }
+    init(_ database: Database, _ handle: OpaquePointer) {
+        self.database = database
+        unsafe self.handle = handle
+        unsafe self.snapshot = rocksdb_create_snapshot(handle)
+        unsafe self.reading = rocksdb_readoptions_create()
+        unsafe rocksdb_readoptions_set_verify_checksums(self.reading, 1)
+        unsafe rocksdb_readoptions_set_snapshot(self.reading, self.snapshot)
+        // Read once from the beginning to the end: what others read often shall stay in the cache.
+        unsafe rocksdb_readoptions_set_fill_cache(self.reading, 0)
     }
-}
 
-extension StorageTable {
-    /// Its place in `allCases`.
-    fileprivate var index: Int {
-        switch self {
-        case .node: 0
-        case .mailboxes: 1
-        case .messages: 2
-        case .state: 3
-        case .idempotency: 4
-        case .outcomes: 5
-        case .deadLetters: 6
-        }
+    deinit {
+        unsafe rocksdb_readoptions_destroy(self.reading)
+        unsafe rocksdb_release_snapshot(self.handle, self.snapshot)
     }
 }

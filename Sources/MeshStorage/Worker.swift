@@ -10,15 +10,21 @@ internal import Glibc
     private var isClosed = false
     private var thread: pthread_t = 0
     private let name: String
+    private let pause: Duration
     /// Touched by the thread alone once it runs; dropped at its end, and with it what only the work needs.
     private var work: (@Sendable ([Job]) -> Void)?
 
-    /// `work` gets all that waited, in order.
-    init(name: String, work: @escaping @Sendable ([Job]) -> Void) {
+    /// `work` gets all that waited, in order, and no more often than `pause` apart.
+    init(name: String, pause: Duration = .zero, work: @escaping @Sendable ([Job]) -> Void) {
         self.work = work
         self.name = name
+        self.pause = pause
         unsafe pthread_mutex_init(self.mutex, nil)
-        unsafe pthread_cond_init(self.condition, nil)
+        var attributes = pthread_condattr_t()
+        unsafe pthread_condattr_init(&attributes)
+        unsafe pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC)
+        unsafe pthread_cond_init(self.condition, &attributes)
+        unsafe pthread_condattr_destroy(&attributes)
         // The thread owns a reference until `close`; without one it would outlive what it works on.
         let argument = unsafe Unmanaged.passRetained(self as AnyObject).toOpaque()
         let result = unsafe pthread_create(
@@ -78,8 +84,22 @@ internal import Glibc
             unsafe pthread_mutex_unlock(self.mutex)
             guard !jobs.isEmpty else { break }
             self.work?(jobs)
+            if self.pause > .zero { self.rest() }
         }
         self.work = nil
+    }
+
+    /// Until the pause is over or there will be nothing more to wait for.
+    private func rest() {
+        var end = timespec()
+        unsafe clock_gettime(CLOCK_MONOTONIC, &end)
+        let (seconds, attoseconds) = self.pause.components
+        let nanoseconds = end.tv_nsec + Int(attoseconds / 1_000_000_000)
+        end.tv_sec += Int(seconds) + nanoseconds / 1_000_000_000
+        end.tv_nsec = nanoseconds % 1_000_000_000
+        unsafe pthread_mutex_lock(self.mutex)
+        defer { unsafe pthread_mutex_unlock(self.mutex) }
+        while !self.isClosed, unsafe pthread_cond_timedwait(self.condition, self.mutex, &end) != ETIMEDOUT {}
     }
 }
 

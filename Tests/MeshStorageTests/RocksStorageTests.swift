@@ -142,7 +142,7 @@ private let node = NodeID(high: 1, low: 2)
         try await withFolder { folder in
             let storage = try RocksStorage(directory: folder, node: node)
             var batch = StorageBatch()
-            batch.put(.node, Array("format".utf8), [0, 0, 0, 2])
+            batch.put(.node, Array("format".utf8), [0, 0, 0, 3])
             await storage.commit(batch)
             storage.close()
             #expect(self.refusal(folder)?.code == .newerFormat)

@@ -75,6 +75,13 @@ package struct LogWrite: Hashable, Sendable {
     /// Remove entries from here on, before appending.
     package var truncateFrom: LogIndex?
     package var entries: [LogEntry]
+
+    package init(sequence: UInt64, state: HardState?, truncateFrom: LogIndex?, entries: [LogEntry]) {
+        self.sequence = sequence
+        self.state = state
+        self.truncateFrom = truncateFrom
+        self.entries = entries
+    }
 }
 
 package enum LoadPurpose: Hashable, Sendable {
@@ -88,4 +95,11 @@ package struct LoadRequest: Hashable, Sendable {
     package var first: LogIndex
     package var last: LogIndex
     package var bytesMax: Int
+
+    package init(purpose: LoadPurpose, first: LogIndex, last: LogIndex, bytesMax: Int) {
+        self.purpose = purpose
+        self.first = first
+        self.last = last
+        self.bytesMax = bytesMax
+    }
 }

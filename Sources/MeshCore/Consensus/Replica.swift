@@ -72,6 +72,8 @@ package struct LogEntry: Hashable, Sendable {
     }
 
     package static let payloadBytesMax = 4 << 20
+    /// What an entry counts for beside its payload.
+    package static let overheadBytes = 24
 
     package var index: LogIndex
     package var term: Term
@@ -87,7 +89,7 @@ package struct LogEntry: Hashable, Sendable {
 
     package var position: LogPosition { LogPosition(index: self.index, term: self.term) }
     /// What it counts for in windows and limits.
-    package var byteCount: Int { self.payload.count + 24 }
+    package var byteCount: Int { self.payload.count + Self.overheadBytes }
 }
 
 extension GroupID: CustomStringConvertible { package var description: String { "group \(self.number)" } }

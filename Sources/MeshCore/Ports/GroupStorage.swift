@@ -15,8 +15,9 @@ package protocol GroupStorage: Sendable {
 /// What was found of one replica when the process started.
 package enum RecoveredGroup: Sendable {
     case replica(RecoveredReplica)
-    /// It was here once, as the replica that the entry at this index added, and was removed.
-    case removed(GroupID, addedAt: LogIndex)
+    /// It was here once, as the replica that the entry at this index added, and was removed. A later incarnation of the
+    /// group may count from lower indices again.
+    case removed(GroupID, GroupIncarnation, addedAt: LogIndex)
     /// Its data are damaged in the middle, or missing: it must not start, and nothing it said may be forgotten.
     case damaged(GroupID, StorageError)
 }
