@@ -28,9 +28,10 @@ package protocol ActorHandlers: Sendable {
 /// Why a turn has no reply.
 package enum TurnFailure: Error, Hashable, Sendable {
     /// The handler's answer is an error. The message is consumed and the sender told.
-    case refused(MeshError)
-    /// The handler is gone or cannot be trusted. It is started anew and gets the message again, a few times.
-    case crashed(String)
+    /// A definition may name its type and have it tried again.
+    case refused(MeshError, as: FailureType? = nil)
+    /// The handler is gone or cannot be trusted. It is started anew and gets the message again, as the definition says.
+    case crashed(String, as: FailureType = .crashed)
     /// The handler had ended before it was given the message, which is not the message's fault.
     case gone(String)
 }

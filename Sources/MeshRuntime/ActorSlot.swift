@@ -19,6 +19,14 @@ enum ActorTarget: Hashable, Sendable {
         }
     }
 
+    /// What becomes of messages whose turn failed, where the target says so.
+    var retry: RetryPolicy? {
+        switch self {
+        case .builtIn: nil
+        case .defined(_, let definition): definition.retry
+        }
+    }
+
     var isWorker: Bool { if case .defined = self { true } else { false } }
 }
 
@@ -41,7 +49,7 @@ struct ActorSlot: Sendable {
     var isHandlerGone = false
     /// No attempt before this.
     var pausedUntil: Instant?
-    /// Times the first message was given to a handler that crashed.
+    /// Times the turn of the first message failed, and it was to be tried again.
     var attempts = 0
     /// Times in a row that the handler crashed, on whatever message.
     var crashes = 0

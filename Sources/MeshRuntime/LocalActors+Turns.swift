@@ -93,11 +93,10 @@ extension LocalActors {
                         message, of: path, isDurable: isDurable, outcome: self.checked(reply, of: path), &batch)
                 } catch {
                     switch error {
-                    case .refused(let error):
-                        var batch = StorageBatch()
-                        self.consume(message, of: path, isDurable: isDurable, outcome: .failed(error), &batch)
-                    case .crashed(let reason):
-                        self.crashed(message, of: path, isDurable: isDurable, reason: reason)
+                    case .refused(let error, let failure):
+                        self.refused(message, of: path, isDurable: isDurable, error, as: failure)
+                    case .crashed(let reason, let failure):
+                        self.crashed(message, of: path, isDurable: isDurable, reason: reason, as: failure)
                         return .crashed
                     case .gone: return self.handlerIsGone(path, turns: turns)
                     }

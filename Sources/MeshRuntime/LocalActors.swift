@@ -41,6 +41,8 @@ final class LocalActors: Sendable {
         /// Activations that pause before another attempt, and those that may have been idle for long.
         var pauses = DeadlineQueue<ActorPath>()
         var idle = DeadlineQueue<ActorPath>()
+        /// For the jitter of retries.
+        var random = RandomSource(seed: .random(in: 0 ... .max))
     }
 
     let state: Mutex<State>

@@ -1,5 +1,5 @@
 internal import Glibc
-internal import MeshCore
+package import MeshCore
 
 /// The runtime's limits. Every queue ends somewhere; these say where.
 package struct RuntimeConfiguration: Sendable {
@@ -22,12 +22,12 @@ package struct RuntimeConfiguration: Sendable {
     package var requestsMax = 100_000
     /// An activation without messages ends after this.
     package var idleAfter: Duration = .seconds(300)
-    /// How often a message is given to a handler that crashes, before it becomes a dead letter.
-    package var attemptsMax = 5
+    /// What becomes of a message whose turn failed, where its definition does not say.
+    package var retry = RetryPolicy.standard
     /// Dead letters kept; the oldest give way.
     package var deadLettersMax = 1000
     package var deadLetterBytesMax = 64 << 20
-    /// Between attempts and between starts of a handler; doubles from the first to the last.
+    /// Between starts of a handler that cannot be started; doubles from the first to the last.
     package var backoff: ClosedRange<Duration> = .milliseconds(200) ... .seconds(30)
     package var idempotencyKeysMax = 100_000
     package var idempotencyRetention: Duration = .seconds(24 * 3600)

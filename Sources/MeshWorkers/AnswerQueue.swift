@@ -1,4 +1,5 @@
 internal import DequeModule
+internal import MeshCore
 internal import MeshRuntime
 internal import Synchronization
 
@@ -10,6 +11,7 @@ final class AnswerQueue: Sendable {
     private struct State {
         var lines: Deque<[UInt8]> = []
         var reason: String?
+        var failure = FailureType.crashed
         var waiter: CheckedContinuation<Void, Never>?
         /// Who waits for the end, whatever comes before it.
         var watcher: CheckedContinuation<Void, Never>?
@@ -33,9 +35,9 @@ final class AnswerQueue: Sendable {
     }
 
     /// The first reason stays.
-    func end(because reason: String) {
+    func end(because reason: String, as failure: FailureType = .crashed) {
         let (waiter, watcher) = self.state.withLock { state in
-            if state.reason == nil { state.reason = reason }
+            if state.reason == nil { (state.reason, state.failure) = (reason, failure) }
             return (state.waiter.take(), state.watcher.take())
         }
         waiter?.resume()
@@ -79,9 +81,9 @@ final class AnswerQueue: Sendable {
     /// One consumer at a time. Lines that came before the end are given out first.
     func next() async throws(TurnFailure) -> [UInt8] {
         await self.ready()
-        let (line, reason) = self.state.withLock { ($0.lines.popFirst(), $0.reason) }
+        let (line, reason, failure) = self.state.withLock { ($0.lines.popFirst(), $0.reason, $0.failure) }
         if let line { return line }
-        throw .crashed(reason ?? "its activation was ended")
+        throw .crashed(reason ?? "its activation was ended", as: failure)
     }
 
     /// Until there is a line, the end, or a cancellation.

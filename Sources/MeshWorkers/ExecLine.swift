@@ -63,7 +63,8 @@ package enum ExecLine {
             }
             throw .refused(
                 MeshError(
-                    .handlerFailed, "\(failure.code.prefix(128)): \(failure.message.prefix(4096))", accepted: .yes))
+                    .handlerFailed, "\(failure.code.prefix(128)): \(failure.message.prefix(4096))", accepted: .yes),
+                as: FailureType(failure.code))
         default: throw .crashed("its answer has neither reply nor error, or both")
         }
     }

@@ -96,7 +96,7 @@ struct ExecProcess: ActorHandler, Sendable {
 
     private func killAfterTimeout() async {
         do { try await Task.sleep(for: self.timeout) } catch { return }
-        self.answers.end(because: "it did not answer within \(self.timeout)")
+        self.answers.end(because: "it did not answer within \(self.timeout)", as: .timeout)
         self.kill()
     }
 }

@@ -8,6 +8,7 @@ private let work = path("/jobs/a")
 private var impatient: RuntimeConfiguration {
     var configuration = RuntimeConfiguration()
     configuration.backoff = .milliseconds(1) ... .milliseconds(5)
+    configuration.retry = RetryPolicy([quickRule(attempts: 5)])
     return configuration
 }
 
@@ -110,7 +111,7 @@ private var impatient: RuntimeConfiguration {
     @Test("dead letters have a limit, and the oldest give way") func deadLetterLimit() async throws {
         var configuration = impatient
         configuration.deadLettersMax = 2
-        configuration.attemptsMax = 1
+        configuration.retry = RetryPolicy([quickRule(attempts: 1)])
         try await withNode(
             handlers: ScriptedHandlers { _, _ async throws(TurnFailure) in throw .crashed("killed") },
             configuration: configuration

@@ -214,6 +214,13 @@ func definition(_ name: String, _ pattern: String, limit: Int = 100) throws -> A
         source: "name: \(name)")
 }
 
+/// Waits a millisecond between attempts.
+func quickRule(_ failures: [FailureType] = [.crashed], attempts: Int) -> RetryPolicy.Rule {
+    RetryPolicy.Rule(
+        failures, attemptsMax: attempts,
+        backoff: Backoff(.constant, first: .milliseconds(1), max: .milliseconds(1)))
+}
+
 func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8.self) }
 
 /// The code of the error that `body` throws.

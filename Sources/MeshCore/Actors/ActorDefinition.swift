@@ -30,16 +30,20 @@ package struct ActorDefinition: Hashable, Sendable {
     package var handler: Handler
     /// Messages waiting; past it a sender gets `overloaded`.
     package var mailboxLimit: Int
+    /// What becomes of a message whose turn failed; nil is `RetryPolicy.standard`.
+    package var retry: RetryPolicy?
     /// The YAML document, as it was applied.
     package var source: String
 
     package init(
-        name: String, path: PathPattern, handler: Handler, mailboxLimit: Int = Self.mailboxLimitDefault, source: String
+        name: String, path: PathPattern, handler: Handler, mailboxLimit: Int = Self.mailboxLimitDefault,
+        retry: RetryPolicy? = nil, source: String
     ) {
         self.name = name
         self.path = path
         self.handler = handler
         self.mailboxLimit = mailboxLimit
+        self.retry = retry
         self.source = source
     }
 }

@@ -1,5 +1,14 @@
-// Name, version, origin, kind (0 deleted, 1 exec), then for a definition: path, mailbox limit, source; then for exec:
-// command, timeout in milliseconds, environment, directory.
+// Name, version, origin, kind (0 deleted, 1 exec, 2 exec with sections), then for a definition: path, mailbox limit,
+// source; then for exec: command, timeout in milliseconds, environment, directory; then the sections: how many, and for
+// each its tag and its bytes.
+
+/// What a definition may have and most have not. In order of tags, each once at most; whoever does not know one refuses
+/// the definition, for to leave out what it asks for would be to run another.
+private enum DefinitionSection: UInt8 {
+    case retry = 1
+
+    static let bytesMax = 64 << 10
+}
 
 extension WireWriter {
     /// The definition is valid.
@@ -11,13 +20,20 @@ extension WireWriter {
             self.write(0 as UInt8)
             return
         }
+        let sections = definition.sections
         switch definition.handler {
         case .exec(let exec):
-            self.write(1 as UInt8)
+            self.write(sections.isEmpty ? 1 : 2 as UInt8)
             self.write(text: definition.path.description)
             self.write(UInt32(definition.mailboxLimit))
             self.write(bytes: definition.source.utf8)
             self.write(exec)
+        }
+        guard !sections.isEmpty else { return }
+        self.write(UInt8(sections.count))
+        for (tag, bytes) in sections {
+            self.write(tag.rawValue)
+            self.write(bytes: bytes)
         }
     }
 
@@ -35,6 +51,18 @@ extension WireWriter {
     }
 }
 
+extension ActorDefinition {
+    fileprivate var sections: [(DefinitionSection, [UInt8])] {
+        var sections: [(DefinitionSection, [UInt8])] = []
+        if let retry = self.retry {
+            var writer = WireWriter()
+            writer.write(retry)
+            sections.append((.retry, writer.bytes))
+        }
+        return sections
+    }
+}
+
 extension WireReader {
     /// Refuses whatever `ActorDefinition.validate` would.
     package mutating func appliedDefinition() throws(WireError) -> AppliedDefinition {
@@ -45,19 +73,41 @@ extension WireReader {
             name: name, version: try self.read(), origin: try self.nodeID(), definition: nil)
         guard 1...AppliedDefinition.versionMax ~= applied.version else { throw WireError(.invalidValue, at: start) }
         let kind = self.offset
-        switch try self.read(UInt8.self) {
+        let form = try self.read(UInt8.self)
+        switch form {
         case 0: return applied
-        case 1:
+        case 1, 2:
             let pattern = try self.text(limit: 4 * ActorPath.bytesMax)
             guard let path = try? PathPattern(pattern) else { throw WireError(.invalidValue, at: kind + 1) }
             let limit = Int(try self.read(UInt32.self))
             let source = String(decoding: try self.bytes(limit: ActorDefinition.sourceBytesMax), as: UTF8.self)
-            let definition = ActorDefinition(
+            var definition = ActorDefinition(
                 name: name, path: path, handler: .exec(try self.exec()), mailboxLimit: limit, source: source)
+            if form == 2 { try self.sections(of: &definition) }
             guard (try? definition.validate()) != nil else { throw WireError(.invalidValue, at: start) }
             applied.definition = definition
             return applied
         default: throw WireError(.unknownKind, at: kind)
+        }
+    }
+
+    private mutating func sections(of definition: inout ActorDefinition) throws(WireError) {
+        let start = self.offset
+        let count = try self.read(UInt8.self)
+        guard count > 0 else { throw WireError(.invalidValue, at: start) }
+        var last: UInt8 = 0
+        for _ in 0..<count {
+            let place = self.offset
+            let number = try self.read(UInt8.self)
+            guard let section = DefinitionSection(rawValue: number) else { throw WireError(.unknownKind, at: place) }
+            guard number > last else { throw WireError(.invalidValue, at: place) }
+            last = number
+            let bytes = try self.bytes(limit: DefinitionSection.bytesMax)
+            var reader = WireReader(bytes.raw)
+            switch section {
+            case .retry: definition.retry = try reader.retryPolicy()
+            }
+            try reader.end()
         }
     }
 

@@ -197,6 +197,7 @@ extension ActorDefinition {
         try check(
             Self.mailboxLimits.contains(self.mailboxLimit),
             "the mailbox limit must be \(Self.mailboxLimits.lowerBound) to \(Self.mailboxLimits.upperBound)")
+        try check(self.retry?.complaint == nil, self.retry?.complaint ?? "")
         try check(self.source.utf8.count <= Self.sourceBytesMax, "longer than \(Self.sourceBytesMax) bytes")
         switch self.handler {
         case .exec(let exec):

@@ -33,7 +33,7 @@ enum MetricHelp {
         ("meshnode_messages_processed_total", "Messages consumed."),
         ("meshnode_messages_failed_total", "Messages consumed with an error as the answer."),
         ("meshnode_messages_refused_total", "Messages not taken, by error code."),
-        ("meshnode_messages_redelivered_total", "Messages given to a handler again after a crash."),
+        ("meshnode_messages_redelivered_total", "Messages given to a handler again after a failed turn."),
         ("meshnode_messages_expired_total", "Messages not run because their deadline had passed."),
         ("meshnode_messages_dead_lettered_total", "Messages given up."),
         ("meshnode_dead_letters_dropped_total", "Old dead letters that gave way to younger ones."),

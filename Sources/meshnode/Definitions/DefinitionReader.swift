@@ -37,11 +37,12 @@ package enum DefinitionReader {
         try self.check(top.required("apiVersion"), "apiVersion", among: [self.apiVersion])
         try self.check(top.required("kind"), "kind", among: ["Actor"])
         let metadata = try top.required("metadata").fields(of: "metadata", known: ["name"])
-        let spec = try top.required("spec").fields(of: "spec", known: ["path", "handler", "mailbox"])
+        let spec = try top.required("spec").fields(of: "spec", known: ["path", "handler", "mailbox", "retry"])
         let definition = ActorDefinition(
             name: try self.name(metadata.required("name")), path: try self.path(spec.required("path")),
             handler: try self.handler(spec.required("handler")),
-            mailboxLimit: try self.mailboxLimit(spec.optional("mailbox")), source: part.text)
+            mailboxLimit: try self.mailboxLimit(spec.optional("mailbox")),
+            retry: try spec.optional("retry").map(self.retry), source: part.text)
         // What has no single place, such as the size of it all.
         do { try definition.validate() } catch { throw DocumentError(error.message, at: part.document.place) }
         return definition

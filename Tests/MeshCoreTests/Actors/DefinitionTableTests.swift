@@ -137,7 +137,15 @@ private func definition(
                         command: ["sh", "-c", "cat"], timeout: .milliseconds(1500), environment: [Label("K", "ä")],
                         directory: "/tmp")), mailboxLimit: 5, source: "kind: Actor\n"))
         let deleted = AppliedDefinition(name: "b", version: 1, origin: here, definition: nil)
-        for applied in [whole, deleted] {
+        var retried = whole
+        retried.definition?.retry = RetryPolicy([
+            RetryPolicy.Rule(
+                [.timeout, FailureType("rate_limited")], attemptsMax: 8,
+                backoff: Backoff(.exponential(thousandths: 1500), first: .seconds(1), max: .seconds(60), jitter: 20)),
+            RetryPolicy.Rule(attemptsMax: 2, backoff: Backoff(.linear, first: .seconds(1), max: .seconds(3))),
+            RetryPolicy.Rule(attemptsMax: 1, backoff: Backoff(.constant, first: .seconds(1), max: .seconds(1))),
+        ])
+        for applied in [whole, deleted, retried] {
             var writer = WireWriter()
             writer.write(applied)
             func decode(_ bytes: [UInt8]) throws -> AppliedDefinition {
@@ -154,6 +162,34 @@ private func definition(
                 _ = try? decode(damaged)
             }
         }
+    }
+
+    @Test("sections of a definition that are unknown, empty, twice or too long are refused") func sections() throws {
+        var writer = WireWriter()
+        writer.write(
+            AppliedDefinition(name: "a", version: 1, origin: here, definition: try definition("a", "/a/{k}")))
+        var plain = writer.bytes
+        let form = 1 + 1 + 8 + 16
+        #expect(plain[form] == 1)
+        plain[form] = 2
+        let retry: [UInt8] =
+            [1, 0, 0, 0, 24, 1, 0, 0, 1, 0] + [0, 0, 0, 0, 0, 0, 0, 9] + [0, 0, 0, 0, 0, 0, 0, 9, 0, 0, 0]
+        func refusal(_ sections: [UInt8]) -> WireError.Code? {
+            let bytes = plain + sections
+            var reader = WireReader(bytes.raw)
+            do throws(WireError) {
+                _ = try reader.appliedDefinition()
+                try reader.end()
+                return nil
+            } catch { return error.code }
+        }
+        #expect(refusal([1] + retry) == nil)
+        #expect(refusal([0]) == .invalidValue)
+        #expect(refusal([2] + retry + retry) == .invalidValue)
+        #expect(refusal([1, 99, 0, 0, 0, 0]) == .unknownKind)
+        #expect(refusal([1, 1, 0, 0, 0, 25] + retry.dropFirst(5) + [0]) == .trailingBytes)
+        #expect(refusal([1, 1, 0, 1, 0, 1]) == .tooLong)
+        #expect(refusal([1, 1, 0, 0, 0, 1, 0]) == .invalidValue, "a policy without a rule")
     }
 
     @Test("a definition at the last version cannot be changed, and nothing of the lot is") func lastVersion() throws {
