@@ -26,6 +26,12 @@ import MeshCore
             require((try? PathPattern(pattern.description)) == pattern, "\(pattern) came back as another pattern")
         }
         requirement(text)
+        if let canonical = try? canonicalJSON(rest) {
+            require((try? canonicalJSON(canonical)) == canonical, "a canonical text has another one")
+        }
+        if let cron = try? Cron(parsing: text), let first = cron.next(after: 0) {
+            require(cron.next(after: first - 1) == first, "\(cron) forgets an occurrence")
+        }
         if let members = jsonMembers(of: rest) {
             require(isJSON(rest), "members of what is no JSON")
             for range in members.values { require(isJSON(Array(rest[range])), "a value that is no JSON") }
