@@ -13,7 +13,9 @@ package protocol ReplicatedState: Sendable {
     static var resident: [[UInt8]] { get }
 
     /// Keys whose values `apply` must know for these entries and that are not in memory, each once.
-    func missing(for entries: [LogEntry]) -> [[UInt8]]
+    ///
+    /// Mutating, so that what was decoded to find out need not be decoded again.
+    mutating func missing(for entries: [LogEntry]) -> [[UInt8]]
     /// What the disk holds under a key that was missing, nil if nothing; or under a resident one.
     mutating func learn(_ key: [UInt8], _ value: [UInt8]?) throws(WireError)
     /// Applies entries in order and says what became of each. Changes go to the batch.

@@ -153,8 +153,8 @@ package struct ArmedTimer: Hashable, Sendable {
 package enum FailureOutcome: Hashable, Sendable {
     /// `attempts` failures of this message so far.
     case retrying(attempts: Int)
-    /// It lies among the dead letters under this number.
-    case deadLetter(UInt64)
+    /// It lies among the dead letters under this number. Others had to go for it, the oldest.
+    case deadLetter(UInt64, dropped: [UInt64])
     case expired
     /// It was not in the mailbox.
     case notQueued

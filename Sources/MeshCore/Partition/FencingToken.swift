@@ -2,13 +2,17 @@
 ///
 /// An actor has at most one current token, and each grant's is greater than all before it: the log only grows, and where a
 /// forced recovery cuts it short, the incarnation is raised.
-package struct FencingToken: Hashable, Sendable {
+package struct FencingToken: Hashable, Comparable, Sendable {
     package var incarnation: GroupIncarnation
     package var index: LogIndex
 
     package init(incarnation: GroupIncarnation, index: LogIndex) {
         self.incarnation = incarnation
         self.index = index
+    }
+
+    package static func < (left: FencingToken, right: FencingToken) -> Bool {
+        (left.incarnation.counter, left.index) < (right.incarnation.counter, right.index)
     }
 }
 

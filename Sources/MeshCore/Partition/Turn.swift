@@ -126,4 +126,10 @@ package enum TimerChange: Hashable, Sendable {
     /// leader only; empty is never.
     case set(name: String, due: UInt64, schedule: String, body: [UInt8])
     case cancel(name: String)
+
+    package var name: String {
+        switch self {
+        case .set(let name, _, _, _), .cancel(let name): name
+        }
+    }
 }
