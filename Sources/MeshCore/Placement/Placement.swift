@@ -54,7 +54,7 @@ package struct Placement: Hashable, Sendable {
         }
     }
 
-    private func score(_ partition: Partition, _ node: NodeID) -> UInt64 {
+    func score(_ partition: Partition, _ node: NodeID) -> UInt64 {
         sipHash24(words: node.high, node.low, key: (self.key.0 ^ UInt64(partition.index), self.key.1))
     }
 }
