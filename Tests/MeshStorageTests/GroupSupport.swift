@@ -68,7 +68,13 @@ extension GroupStorage {
     }
 
     func load(_ group: GroupID, _ range: ClosedRange<LogIndex>, bytesMax: Int = .max) async -> [LogEntry]? {
-        let request = LoadRequest(purpose: .apply, first: range.lowerBound, last: range.upperBound, bytesMax: bytesMax)
+        await self.load(group, from: range.lowerBound, through: range.upperBound, bytesMax: bytesMax)
+    }
+
+    func load(
+        _ group: GroupID, from first: LogIndex, through last: LogIndex = .max, bytesMax: Int = .max
+    ) async -> [LogEntry]? {
+        let request = LoadRequest(purpose: .apply, first: first, last: last, bytesMax: bytesMax)
         guard case .loaded(_, let entries)? = await self.perform(group, .load(request)).first else { return nil }
         return entries
     }

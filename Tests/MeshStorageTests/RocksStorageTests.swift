@@ -261,7 +261,7 @@ private func limitFiles(to bytes: UInt) {
     unsafe setrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit)
 }
 
-private func damage(_ file: String, at offset: Int) throws {
+func damage(_ file: String, at offset: Int) throws {
     var bytes = try Data(contentsOf: URL(fileURLWithPath: file))
     let index = min(offset, bytes.count / 2)
     bytes[index] ^= 0x5a
@@ -269,7 +269,7 @@ private func damage(_ file: String, at offset: Int) throws {
 }
 
 /// The largest file with an ending.
-private func largest(_ ending: String, in folder: String) throws -> String? {
+func largest(_ ending: String, in folder: String) throws -> String? {
     let manager = FileManager.default
     let files = try manager.contentsOfDirectory(atPath: folder).filter { $0.hasSuffix(ending) }.map {
         folder + "/" + $0

@@ -1,0 +1,182 @@
+import Foundation
+import Glibc
+import MeshCore
+import MeshStorage
+import Synchronization
+import Testing
+
+@Suite struct GroupHistoryTests {
+    @Test(
+        "cut anywhere, the log gives every group as it was after one of its jobs; who lost a promise says so",
+        arguments: 1...3 as ClosedRange<UInt64>)
+    func cutAnywhere(seed: UInt64) async throws {
+        try await withFolder { folder in
+            var history = GroupHistory(seed: seed)
+            var steps: [GroupHistory.Step] = []
+            do {
+                let storage = try RocksStorage(directory: folder + "/db", node: thisNode)
+                _ = try await storage.recover()
+                while steps.count < 300 {
+                    var next: [GroupHistory.Step] = []
+                    for _ in 0..<Int(1 + seed) { next += history.next() }
+                    await storage.perform(next.map(\.job))
+                    steps += next
+                }
+                try copyAsKilled(folder + "/db", to: folder + "/whole")
+                storage.close()
+            }
+            // By closing, the watermark has seen everything.
+            try? FileManager.default.removeItem(atPath: folder + "/whole.watermark")
+            try FileManager.default.copyItem(atPath: folder + "/db.watermark", toPath: folder + "/whole.watermark")
+            var random = RandomSource(seed: seed)
+            for round in 0..<8 {
+                try copyAsKilled(folder + "/whole", to: folder + "/cut")
+                var cut: UInt64 = 0
+                if round > 0 {
+                    let log = try #require(try largest(".log", in: folder + "/cut"))
+                    let size = try #require(FileManager.default.attributesOfItem(atPath: log)[.size] as? UInt64)
+                    cut = 1 + random.next(upperBound: size - 1)
+                    try FileHandle(forWritingTo: URL(fileURLWithPath: log)).truncate(atOffset: size - cut)
+                }
+                try await self.check(folder + "/cut", against: steps, isCut: cut > 0, "seed \(seed), \(cut) bytes cut")
+            }
+        }
+    }
+
+    private func check(
+        _ path: String, against steps: [GroupHistory.Step], isCut: Bool, _ place: Comment
+    ) async throws {
+        let storage = try RocksStorage(directory: path, node: thisNode)
+        let found = try await storage.recover()
+        #expect(found.count == GroupHistory.groups.count, place)
+        for case .replica(let replica) in found {
+            let mine = steps.filter { $0.job.group == replica.group }
+            let entries = await storage.load(replica.group, from: replica.log.base.index + 1) ?? []
+            let values = await storage.state(replica.group) ?? []
+            let prefix = mine.lastIndex { $0.after.matches(replica, entries: entries, values: values) }
+            guard let prefix else {
+                Issue.record("\(place): \(replica.group) is as it never was")
+                continue
+            }
+            let isWhole = mine[(prefix + 1)...].allSatisfy { !$0.job.isPromise }
+            #expect((replica.lost == nil) == isWhole, place)
+            if !isCut { #expect(prefix == mine.count - 1, place) }
+        }
+        for case .damaged(let group, _) in found {
+            // Of this one even the creation is lost.
+            #expect(isCut, place)
+            #expect(steps.contains { $0.job.group == group }, place)
+        }
+        storage.close()
+    }
+
+    @Test(
+        "killed at any moment, life after life, every group is as it was after a job no older than the last answered",
+        arguments: 1...2 as ClosedRange<UInt64>)
+    func killed(seed: UInt64) async throws {
+        try await withFolder { folder in
+            var history = GroupHistory(seed: seed)
+            var steps: [GroupHistory.Step] = []
+            while steps.count < historyLength { steps += history.next() }
+            var begin = 0
+            for life in 0..<3 as Range<Int> {
+                await #expect(processExitsWith: .signal(SIGKILL)) {
+                    [folder = folder as String, seed = seed as UInt64, begin = begin as Int, life = life as Int] in
+                    await runUntilKilled(folder, seed: seed, from: begin, life: life)
+                }
+                let answered = try self.answered(folder)
+                let storage = try RocksStorage(directory: folder + "/db", node: thisNode)
+                let found = try await storage.recover()
+                // There is one write-ahead log, so what is there is a prefix of all jobs of all groups.
+                let reached = try await self.reached(storage, found, steps)
+                #expect(reached >= answered, "seed \(seed), life \(life)")
+                storage.close()
+                begin = reached + 1
+            }
+            #expect(begin >= 3, "every life did something")
+        }
+    }
+
+    /// The last of the jobs that the disk holds; every group must be as it was after it.
+    private func reached(
+        _ storage: RocksStorage, _ found: [RecoveredGroup], _ steps: [GroupHistory.Step]
+    ) async throws -> Int {
+        var last = -1
+        for case .replica(let replica) in found {
+            let entries = await storage.load(replica.group, from: replica.log.base.index + 1) ?? []
+            let values = await storage.state(replica.group) ?? []
+            let place = steps.indices.last {
+                steps[$0].job.group == replica.group
+                    && steps[$0].after.matches(replica, entries: entries, values: values)
+            }
+            last = max(last, try #require(place, "\(replica.group) is as it never was"))
+        }
+        for case .replica(let replica) in found {
+            #expect(replica.lost == nil)
+            let expected = steps[...last].last { $0.job.group == replica.group }?.after
+            let entries = await storage.load(replica.group, from: replica.log.base.index + 1) ?? []
+            let values = await storage.state(replica.group) ?? []
+            #expect(expected?.matches(replica, entries: entries, values: values) == true, "\(replica.group)")
+        }
+        #expect(found.allSatisfy { $0.damage == nil })
+        return last
+    }
+
+    private func answered(_ folder: String) throws -> Int {
+        let text = try String(contentsOfFile: folder + "/answered", encoding: .utf8)
+        return text.split(separator: "\n").compactMap { Int($0) }.max() ?? -1
+    }
+}
+
+/// In a process of its own: goes on with a history, writes down what was answered, and is killed in the middle.
+private func runUntilKilled(_ folder: String, seed: UInt64, from begin: Int, life: Int) async {
+    var history = GroupHistory(seed: seed)
+    var steps: [GroupHistory.Step] = []
+    while steps.count < historyLength { steps += history.next() }
+    guard let storage = try? RocksStorage(directory: folder + "/db", node: thisNode),
+        (try? await storage.recover()) != nil
+    else { exit(4) }
+    var random = RandomSource(seed: seed &* 31 &+ UInt64(life))
+    await storage.perform([steps[begin].job])
+    killSoon(after: UInt32(5_000 + random.next(upperBound: 30_000 as UInt64)))
+    let file = unsafe open(folder + "/answered", O_WRONLY | O_CREAT | O_APPEND, 0o600)
+    var next = begin + 1
+    while next < steps.count {
+        // Two calls at a time, so that the death finds batches that wait.
+        for isLast in [false, true] {
+            let indices = next..<min(next + 1 + Int(random.next(upperBound: 6 as UInt64)), steps.count)
+            next = indices.upperBound
+            let report: @Sendable () -> Void = {
+                let line = Array("\(indices.upperBound - 1)\n".utf8)
+                _ = unsafe line.withUnsafeBytes { unsafe Glibc.write(file, $0.baseAddress, $0.count) }
+            }
+            if isLast {
+                await storage.perform(steps[indices].map(\.job))
+                report()
+            } else {
+                for index in indices { storage.perform([steps[index].job]) { _ in } }
+            }
+        }
+    }
+    pause()
+}
+
+private let historyLength = 2_500
+
+/// From a thread of its own: at any moment, also in the middle of a write.
+private func killSoon(after microseconds: UInt32) {
+    Thread.detachNewThread {
+        usleep(microseconds)
+        kill(getpid(), SIGKILL)
+    }
+}
+
+extension GroupJob {
+    /// Whether its answer says that it is durable.
+    var isPromise: Bool {
+        switch work {
+        case .create, .write, .remove: true
+        default: false
+        }
+    }
+}
