@@ -182,13 +182,19 @@ extension ConsensusScenario {
         var words = ["meshsim raft --nodes \(self.hosts) --groups \(self.groups) --seed \(self.seed)"]
         let milliseconds = self.duration / .milliseconds(1)
         words.append("--minutes \(milliseconds / 60_000) --operations \(self.operations)")
-        switch self.faults {
-        case .swarm: words.append("--faults swarm")
-        case .only(let kinds) where !kinds.isEmpty:
-            words.append(
-                "--faults " + ConsensusFault.allCases.filter(kinds.contains).map(\.rawValue).joined(separator: ","))
-        case .only: break
-        }
+        if let faults = self.faults.argument { words.append(faults) }
         return words.joined(separator: " ")
+    }
+}
+
+extension ConsensusScenario.Faults {
+    /// As on the command line; nil for none.
+    var argument: String? {
+        switch self {
+        case .swarm: "--faults swarm"
+        case .only(let kinds) where !kinds.isEmpty:
+            "--faults " + ConsensusFault.allCases.filter(kinds.contains).map(\.rawValue).joined(separator: ",")
+        case .only: nil
+        }
     }
 }

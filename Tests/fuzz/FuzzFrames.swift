@@ -116,6 +116,17 @@ private func body(_ kind: PeerFrame.Kind, _ bytes: [UInt8]) {
         // Whatever was told, there is a key to seal with, and telling it again changes nothing.
         _ = keys.primary
         require((try? keys.merge(frame.table)) != nil && keys.ring == merged, "a keyring merged twice is another")
+    case .heartbeat:
+        guard let frame = try? HeartbeatFrame(decoding: bytes) else { return }
+        require(frame.encoded() == bytes, "a heartbeat has two spellings")
+    case .consensus, .snapshot:
+        guard let frame = try? ConsensusFrame(decoding: bytes) else { return }
+        for message in frame.messages {
+            var writer = WireWriter()
+            writer.write(message)
+            var reader = WireReader(writer.bytes.raw)
+            require((try? reader.raftMessage()) == message, "\(message) came back as another")
+        }
     case .membership: break
     }
 }

@@ -38,8 +38,8 @@ package enum LeadInput<Outcome: Sendable, Request: Sendable>: Sendable {
     case confirmed(UInt64)
     /// One list per read; of a single key, one entry or none.
     case read(UInt64, [[StorageEntry]])
-    /// The disk could not answer.
-    case unreadable(UInt64)
+    /// The replica ends here: it was removed, its data are damaged, or the node stops. Nothing follows.
+    case stopped
     case wake
 }
 
@@ -97,7 +97,7 @@ package struct LeadContext: Sendable {
     package var leader: ReplicaID?
     /// Until then nobody else can have been elected: reads and outside effects need no further word.
     package var leaseEnd: Instant?
-    /// The lower median of the wall clocks of the voters heard within a second; nil if they are no quorum.
+    /// The lower median of the wall clocks of the voters heard within a second; nil if they are no quorum. Only in `wake`.
     package var agreedWall: UInt64?
 
     package init(

@@ -29,6 +29,9 @@ package struct ClaimHash: Hashable, Sendable {
         }
         self.value &+= hash.next()
     }
+
+    /// Both sets together; they have nothing in common.
+    package mutating func add(_ other: ClaimHash) { self.value &+= other.value }
 }
 
 /// One message from a node to another for all groups that it leads there.

@@ -28,9 +28,8 @@ extension Raft {
         switch change {
         case .addLearner: return nil
         case .promote(let learner):
-            guard let progress = leadership.followers.first(where: { $0.id == learner }) else { return .invalidChange }
-            let isBehind = progress.match + self.settings.promotionGapMax < self.log.last.index
-            return isBehind || progress.isShort || progress.match == 0 ? .behind : nil
+            guard leadership.place(of: learner) != nil else { return .invalidChange }
+            return self.hasCaughtUp(learner) ? nil : .behind
         case .remove(let replica):
             // A leader hands over before it goes (§4.2.2 allows more, and is seldom worth it).
             return replica == self.id ? .invalidChange : nil

@@ -14,6 +14,12 @@ package struct PeerFrame: Hashable, Sendable {
         case answer = 7
         /// What one member asks another about the way between them.
         case diagnosis = 8
+        /// Between two nodes for all groups that one leads on the other, and its answer.
+        case heartbeat = 9
+        /// Messages of replicas to replicas, many in one frame.
+        case consensus = 10
+        /// Pieces of snapshots: they may take long and hold up nothing else.
+        case snapshot = 11
     }
 
     /// Header and body together; a message of 1 MiB and its envelope fit.

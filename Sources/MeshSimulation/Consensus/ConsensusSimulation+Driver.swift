@@ -52,7 +52,7 @@ extension ConsensusSimulation {
         for effect in effects.list { self.perform(effect, group, of: host) }
         self.effects.append(effects)
         if let raft = process.groups[group], let disk = self.hosts[host].disk.replicas[group] {
-            self.checks.stepped(raft, disk: disk, on: host, at: self.now)
+            self.checks.stepped(raft, logged: disk.current.history.latest.index, on: host, at: self.now)
         }
     }
 
@@ -98,7 +98,8 @@ extension ConsensusSimulation {
         switch effect {
         case .send(let message): self.send(message, group, from: host)
         case .write(let write):
-            self.checks.wrote(write, group: group, on: host, disk: self.hosts[host].disk.replicas[group], at: self.now)
+            let image = self.hosts[host].disk.replicas[group]?.current
+            self.checks.wrote(write, after: image?.last(before: write), group: group, on: host, at: self.now)
             self.hosts[host].disk.replicas[group]?.write(.log(write), sequence: write.sequence)
             self.sync(host)
         case .load(let request):
@@ -130,7 +131,7 @@ extension ConsensusSimulation {
             return
         }
         self.checks.applied(entries, group: group, by: raft, on: host, at: self.now)
-        self.hosts[host].disk.replicas[group]?.write(.applied(entries))
+        self.hosts[host].disk.replicas[group]?.write(.applied(entries, through: last.index))
         self.sync(host)
         if let machine = self.hosts[host].disk.replicas[group]?.current.machine {
             self.checks.reached(last.index, hash: machine.hash, group: group, on: host, at: self.now)

@@ -1,7 +1,7 @@
 internal import MeshCore
 
 /// What the simulated groups replicate: a few registers, each with the index of its last write.
-struct RegisterMachine: Hashable, Sendable {
+struct RegisterMachine: Hashable, DiskMachine {
     struct Command: Sendable {
         var key: Int
         var value: UInt64
@@ -24,7 +24,11 @@ struct RegisterMachine: Hashable, Sendable {
     /// Over everything ever applied, in order.
     private(set) var hash: UInt64 = 0
 
-    mutating func apply(_ entry: LogEntry) {
+    mutating func perform(_ entries: [LogEntry]) {
+        for entry in entries { self.apply(entry) }
+    }
+
+    private mutating func apply(_ entry: LogEntry) {
         var trace = Trace()
         trace.record(self.hash, entry.index, entry.term, UInt64(entry.kind.rawValue))
         trace.record(entry.payload)

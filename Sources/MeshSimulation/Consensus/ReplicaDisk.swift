@@ -1,104 +1,18 @@
 internal import DequeModule
 internal import MeshCore
 
-/// One write to a replica's part of the disk. They reach the platter in order.
-enum DiskWrite: Sendable {
-    case log(LogWrite)
-    case applied([LogEntry])
-    case drop(LogIndex)
-    case install(SnapshotEffect)
-}
-
-/// What a disk holds of a replica.
-struct ReplicaImage: Sendable {
-    var state = HardState()
-    var base = LogPosition.zero
-    /// From `base` on.
-    var entries: Deque<LogEntry> = []
-    var history: ReplicaHistory
-    var applied: LogIndex = 0
-    var machine = RegisterMachine()
-    var isInstalling = false
-    var incoming: [UInt8] = []
-    /// Writes so far: what a watermark compares.
-    var writes: UInt64 = 0
-
-    init(replicas: ReplicaSet) { self.history = ReplicaHistory(.init(index: 0, replicas: replicas)) }
-
-    var last: LogPosition { self.entries.last?.position ?? self.base }
-
-    func entry(at index: LogIndex) -> LogEntry? {
-        guard index > self.base.index, index <= self.last.index else { return nil }
-        return self.entries[Int(index - self.base.index - 1)]
-    }
-
-    mutating func perform(_ write: DiskWrite) {
-        self.writes += 1
-        switch write {
-        case .log(let write):
-            if let state = write.state { self.state = state }
-            if let first = write.truncateFrom, first > self.base.index, first <= self.last.index {
-                self.entries.removeLast(Int(self.last.index - first + 1))
-                self.history.truncate(from: first)
-            }
-            for entry in write.entries {
-                self.entries.append(entry)
-                if entry.kind == .configuration, let replicas = ReplicaSet(payload: entry.payload),
-                    entry.index > self.history.latest.index
-                {
-                    self.history.append(replicas, at: entry.index)
-                }
-            }
-        case .applied(let entries):
-            for entry in entries where entry.index == self.applied + 1 {
-                self.machine.apply(entry)
-                self.applied = entry.index
-            }
-        case .drop(let index):
-            guard let entry = self.entry(at: index) else { return }
-            self.entries.removeFirst(Int(index - self.base.index))
-            self.base = entry.position
-            self.history.drop(through: index)
-        case .install(let effect): self.install(effect)
-        }
-    }
-
-    private mutating func install(_ effect: SnapshotEffect) {
-        switch effect {
-        case .begin:
-            self.isInstalling = true
-            self.incoming = []
-            self.base = .zero
-            self.entries = []
-            self.applied = 0
-            self.machine = RegisterMachine()
-            self.history = ReplicaHistory(.init(index: 0, replicas: self.history.latest.replicas))
-        case .chunk(_, _, let bytes): self.incoming += bytes
-        case .finish(let position, let replicas):
-            guard let machine = RegisterMachine(snapshot: self.incoming) else { return }
-            self.machine = machine
-            self.incoming = []
-            self.isInstalling = false
-            self.base = position
-            self.applied = position.index
-            self.history = ReplicaHistory(replicas)
-        case .open, .readChunk, .close: break
-        }
-    }
-}
-
 /// A replica's part of a disk: what is on the platter, and what only the kernel has.
 struct ReplicaDisk: Sendable {
     let id: ReplicaID
-    private(set) var durable: ReplicaImage
+    private(set) var durable: ReplicaImage<RegisterMachine>
     /// As the process sees it.
-    private(set) var current: ReplicaImage
-    private var unsynced: Deque<(write: DiskWrite, sequence: UInt64?)> = []
+    private(set) var current: ReplicaImage<RegisterMachine>
+    private var unsynced: Deque<(write: DiskWrite<RegisterMachine>, sequence: UInt64?)> = []
     /// Written now and then to a file of its own.
     private(set) var watermark: (writes: UInt64, last: LogIndex) = (0, 0)
     private var watermarkAt = VirtualTime.zero
     /// The platter some time ago, for disks that lose what they said was safe.
-    private var earlier: ReplicaImage
+    private var earlier: ReplicaImage<RegisterMachine>
     private var earlierAt = VirtualTime.zero
 
     init(id: ReplicaID, replicas: ReplicaSet) {
@@ -110,7 +24,7 @@ struct ReplicaDisk: Sendable {
 
     var unsyncedCount: Int { self.unsynced.count }
 
-    mutating func write(_ write: DiskWrite, sequence: UInt64? = nil) {
+    mutating func write(_ write: DiskWrite<RegisterMachine>, sequence: UInt64? = nil) {
         self.current.perform(write)
         self.unsynced.append((write, sequence))
     }
@@ -155,26 +69,10 @@ struct ReplicaDisk: Sendable {
     var isBelowWatermark: Bool { self.durable.writes < self.watermark.writes }
 
     func recovered(group: GroupID, incarnation: GroupIncarnation, settings: RaftSettings) -> RecoveredReplica {
-        let image = self.durable
-        var log = RaftLog(base: image.base, tailBytesMax: settings.tailBytesMax)
-        for entry in image.entries { log.recover(entry.position, bytes: entry.byteCount) }
-        return RecoveredReplica(
-            group: group, incarnation: incarnation, id: self.id, state: image.state, log: log, history: image.history,
-            applied: image.applied, isInstalling: image.isInstalling,
+        self.durable.recovered(
+            group: group, incarnation: incarnation, id: self.id, settings: settings,
             lost: self.isBelowWatermark ? self.watermark.last : nil)
     }
 
-    /// The entries that `load` asks for.
-    func load(_ request: LoadRequest) -> [LogEntry] {
-        var entries: [LogEntry] = []
-        var bytes = 0
-        var index = request.first
-        while index <= request.last, let entry = self.current.entry(at: index) {
-            bytes += entry.byteCount
-            if bytes > request.bytesMax, !entries.isEmpty { break }
-            entries.append(entry)
-            index += 1
-        }
-        return entries
-    }
+    func load(_ request: LoadRequest) -> [LogEntry] { self.current.load(request) }
 }

@@ -64,20 +64,19 @@ package struct ConsensusChecks: Sendable {
         self.report(LogSafety.completenessName, host, now, self.logs[group].elected(raft))
     }
 
-    mutating func wrote(_ write: LogWrite, group: Int, on host: Int, disk: ReplicaDisk?, at now: VirtualTime) {
-        guard !write.entries.isEmpty, let image = disk?.current else { return }
-        let first = write.entries[0].index
-        let before = image.entry(at: first - 1)?.position ?? (image.base.index == first - 1 ? image.base : nil)
+    mutating func wrote(
+        _ write: LogWrite, after before: LogPosition?, group: Int, on host: Int, at now: VirtualTime
+    ) {
+        guard !write.entries.isEmpty else { return }
         self.report(LogSafety.matchingName, host, now, self.logs[group].wrote(write.entries, after: before))
     }
 
     /// The configuration in force is the last one in the log, committed or not.
-    mutating func stepped(_ raft: Raft, disk: ReplicaDisk, on host: Int, at now: VirtualTime) {
-        let logged = disk.current.history.latest
-        guard !raft.isInstalling, raft.history.latest.index != logged.index else { return }
+    mutating func stepped(_ raft: Raft, logged: LogIndex, on host: Int, at now: VirtualTime) {
+        guard !raft.isInstalling, raft.history.latest.index != logged else { return }
         self.report(
             "the configuration is the log's", host, now,
-            "\(raft.id) follows that of index \(raft.history.latest.index), its log's last is \(logged.index)")
+            "\(raft.id) follows that of index \(raft.history.latest.index), its log's last is \(logged)")
     }
 
     mutating func applied(_ entries: [LogEntry], group: Int, by raft: Raft, on host: Int, at now: VirtualTime) {
@@ -106,6 +105,13 @@ package struct ConsensusChecks: Sendable {
         self.report(
             RegisterReads.name, host, now,
             self.registers.read(version: version, floor: floor, group: group, key: key))
+    }
+
+    /// An acknowledged write says which one it replaced: that is the one before it in the log.
+    mutating func replaced(_ before: UInt64, by version: UInt64, group: Int, key: Int, at now: VirtualTime) {
+        self.report(
+            RegisterReads.writesName, -1, now,
+            self.registers.replaced(before, by: version, group: group, key: key))
     }
 
     mutating func refused(_ reason: Raft.RefusalReason, on host: Int, at now: VirtualTime) {
