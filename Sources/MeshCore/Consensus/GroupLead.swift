@@ -27,6 +27,9 @@ package enum LeadInput<Outcome: Sendable, Request: Sendable>: Sendable {
     case ready
     /// It leads no longer. What it proposed and was not told of yet is still answered, by `applied` or `unresolved`.
     case resigned
+    /// A proposal is in the own log at this position, which is not to say that it will be committed there. What it made has
+    /// its token from here on.
+    case accepted(UInt64, LogPosition)
     /// An entry was applied; on every replica, in order. `proposal` names it if it was proposed here.
     case applied(LogPosition, Outcome, proposal: UInt64?)
     /// Nothing was appended, or the confirmation cannot be had here.
@@ -87,6 +90,7 @@ package struct LeadEffects<Output: Sendable>: Sendable {
 /// How things stand for a lead in one step.
 package struct LeadContext: Sendable {
     package var group: GroupID
+    package var incarnation: GroupIncarnation
     package var now: Instant
     /// This node's wall clock, in milliseconds since 1970.
     package var wall: UInt64
@@ -101,10 +105,11 @@ package struct LeadContext: Sendable {
     package var agreedWall: UInt64?
 
     package init(
-        group: GroupID, now: Instant, wall: UInt64, term: Term, isLeading: Bool, leader: ReplicaID?,
-        leaseEnd: Instant?, agreedWall: UInt64?
+        group: GroupID, incarnation: GroupIncarnation, now: Instant, wall: UInt64, term: Term, isLeading: Bool,
+        leader: ReplicaID?, leaseEnd: Instant?, agreedWall: UInt64?
     ) {
         self.group = group
+        self.incarnation = incarnation
         self.now = now
         self.wall = wall
         self.term = term

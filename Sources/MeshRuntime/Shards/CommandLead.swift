@@ -57,7 +57,7 @@ package struct CommandLead<State: ReplicatedState>: GroupLead {
         case .stopped:
             for id in self.waiting.keys.sorted() { effects.put(.unresolved(id, isLost: false)) }
             self.waiting = [:]
-        case .applied, .ready, .resigned, .wake: break
+        case .accepted, .applied, .ready, .resigned, .wake: break
         }
     }
 

@@ -8,7 +8,8 @@ extension GroupReplica {
     /// - Parameter agrees: ask what the voters' clocks say, which takes longer than the rest.
     func context(at moment: Moment, agrees: Bool = false) -> LeadContext {
         LeadContext(
-            group: self.group, now: moment.now, wall: moment.wall, term: self.raft.term, isLeading: self.isServing,
+            group: self.group, incarnation: self.raft.incarnation, now: moment.now, wall: moment.wall,
+            term: self.raft.term, isLeading: self.isServing,
             leader: self.raft.leader, leaseEnd: self.isServing ? self.raft.leaseEnd(at: moment.now) : nil,
             agreedWall: agrees ? self.environment.agreedWall(of: self.raft.replicas, at: moment) : nil)
     }
@@ -64,6 +65,7 @@ extension GroupReplica {
                 self.stepLead(.unresolved(last.id, isLost: true), at: moment, into: &turn)
             }
             self.proposed.append(Proposed(position: position, id: id >> 2))
+            self.stepLead(.accepted(id >> 2, position), at: moment, into: &turn)
         case .command: self.commandDone(id, into: &turn)
         case .confirmation, .plan, nil: break
         }

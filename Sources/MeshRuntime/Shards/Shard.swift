@@ -96,6 +96,13 @@ package final class Shard<Lead: GroupLead> {
         }
     }
 
+    /// What came out so far, for whoever can answer some of it at once: such answers join this turn, and what they lead to
+    /// shares its entry.
+    package func takeOutputs() -> [(group: GroupID, output: Lead.Output)] {
+        defer { self.turn.outputs = [] }
+        return self.turn.outputs
+    }
+
     /// Ends the turn: everything that is to be done now, in one piece.
     package func finish(at moment: Moment) -> Turn {
         self.counters.turns += 1

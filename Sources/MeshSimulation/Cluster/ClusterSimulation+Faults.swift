@@ -14,12 +14,13 @@ extension ClusterSimulation {
         case .kill(let host): self.stop(host, losesUnsynced: false)
         case .powerOff(let host): self.stop(host, losesUnsynced: true)
         case .start(let host): self.startProcess(on: host)
-        case .wipe(let host):
+        case .wipe(let host) where self.mayDestroy(host):
             self.setUpAnew(host)
             self.checks.damaged(host)
         case .copyDisk(let host): self.hosts[host].copy = self.hosts[host].disk
-        case .restore(let host): self.restore(host)
-        case .loseSynced(let host): self.loseSynced(host)
+        case .restore(let host) where self.mayDestroy(host): self.restore(host)
+        case .loseSynced(let host) where self.mayDestroy(host): self.loseSynced(host)
+        case .wipe, .restore, .loseSynced: break
         case .slowDisk(let host, let isSlow): self.hosts[host].isSlow = isSlow
         case .reconfigure: self.reconfigure()
         case .transfer: self.transfer()
@@ -101,6 +102,14 @@ extension ClusterSimulation {
     }
 
     // MARK: Disks
+
+    /// Three replicas survive the loss of one, and one that installs a snapshot is lost until that is whole.
+    private func mayDestroy(_ host: Int) -> Bool {
+        (0..<self.scenario.groups).map { GroupID(UInt32($0)) }.allSatisfy { group in
+            self.hosts[host].disk.image(of: group) == nil
+                || self.hosts.allSatisfy { $0.disk.image(of: group)?.isInstalling != true }
+        }
+    }
 
     /// Noticed only if everybody has met a boot that the copy will count again (docs/simulation.md says what is not).
     private mutating func restore(_ host: Int) {
