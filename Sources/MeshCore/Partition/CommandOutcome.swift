@@ -40,7 +40,8 @@ package enum CommandOutcome: Hashable, Sendable {
     case grant(GrantOutcome)
     case turn(TurnOutcome)
     case enqueueAndTurn(EnqueueOutcome, TurnOutcome)
-    case failure(FailureOutcome)
+    /// With the numbers that its messages to other partitions got.
+    case failure(FailureOutcome, outbox: [OutboxNumber])
     /// Whether the token was the actor's.
     case release(Bool)
     case delivery(DeliveryOutcome)
@@ -129,10 +130,13 @@ package enum TurnOutcome: Hashable, Sendable {
 package struct OutboxNumber: Hashable, Sendable {
     package var destination: Partition
     package var number: UInt64
+    /// For the `OutboxAck` that ends with it.
+    package var bytesThrough: UInt64
 
-    package init(destination: Partition, number: UInt64) {
+    package init(destination: Partition, number: UInt64, bytesThrough: UInt64) {
         self.destination = destination
         self.number = number
+        self.bytesThrough = bytesThrough
     }
 }
 

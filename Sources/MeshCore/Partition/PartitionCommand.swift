@@ -154,14 +154,14 @@ package struct OutboxAck: Hashable, Sendable {
     package var destination: Partition
     package var stream: UInt32
     package var through: UInt64
-    /// Of the records that go with it.
-    package var byteCount: UInt64
+    /// What that number's record says: the bytes of all records up to it since the numbering began.
+    package var bytesThrough: UInt64
 
-    package init(destination: Partition, stream: UInt32, through: UInt64, byteCount: UInt64) {
+    package init(destination: Partition, stream: UInt32, through: UInt64, bytesThrough: UInt64) {
         self.destination = destination
         self.stream = stream
         self.through = through
-        self.byteCount = byteCount
+        self.bytesThrough = bytesThrough
     }
 }
 

@@ -1,6 +1,14 @@
 // Messages that could not be processed: tried again, given up, or too late.
 extension PartitionState {
-    mutating func fail(_ failure: Failure, of entry: inout AppliedEntry) -> FailureOutcome {
+    mutating func fail(_ failure: Failure, of entry: inout AppliedEntry) -> CommandOutcome {
+        let outcome = self.judge(failure, of: entry)
+        switch outcome {
+        case .retrying, .deadLetter, .expired: return .failure(outcome, outbox: self.send(failure.outbox, of: &entry))
+        case .notQueued, .staleToken, .tooManyRetries: return .failure(outcome, outbox: [])
+        }
+    }
+
+    private mutating func judge(_ failure: Failure, of entry: AppliedEntry) -> FailureOutcome {
         let (path, consumption) = (failure.path, failure.consumption)
         let actor = self.actors[path]
         if let token = failure.token, actor.holder?.hasEnded ?? true || actor.token != token {
@@ -8,20 +16,18 @@ extension PartitionState {
         }
         guard actor.contains(consumption.offset) else { return .notQueued }
         let failures = (actor.trial(of: consumption.offset)?.failures ?? 0)
-        let outcome: FailureOutcome
         switch failure.disposition {
         case .retry(let at):
             guard self.postpone(consumption.offset, of: path, until: at) else { return .tooManyRetries }
-            outcome = .retrying(attempts: Int(failures) + 1)
+            return .retrying(attempts: Int(failures) + 1)
         case .deadLetter:
-            outcome = self.bury(failure, failures: failures, wallClock: entry.wallClock)
+            let outcome = self.bury(failure, failures: failures, wallClock: entry.wallClock)
             self.remove(consumption, of: path)
+            return outcome
         case .expired:
             self.remove(consumption, of: path)
-            outcome = .expired
+            return .expired
         }
-        _ = self.send(failure.outbox, of: &entry)
-        return outcome
     }
 
     /// Its host lived to tell, so it has not killed it.

@@ -7,33 +7,33 @@ extension PartitionState {
             if outgoing.destination == self.partition {
                 self.post(outgoing.letter, of: &entry)
             } else {
-                let number = self.append(outgoing, incarnation: entry.incarnation)
-                numbers.append(OutboxNumber(destination: outgoing.destination, number: number))
+                numbers.append(self.append(outgoing, incarnation: entry.incarnation))
             }
         }
         return numbers
     }
 
-    private mutating func append(_ outgoing: OutgoingLetter, incarnation: GroupIncarnation) -> UInt64 {
+    private mutating func append(_ outgoing: OutgoingLetter, incarnation: GroupIncarnation) -> OutboxNumber {
         let destination = outgoing.destination
         var stream = self.outboxes[destination] ?? OutboxStream(stream: incarnation.counter)
-        let (number, record) = (stream.next, outgoing.letter.encoded())
-        stream.next += 1
-        stream.byteCount += UInt64(record.count)
+        let number = stream.next
+        let (record, bytesThrough) = OutboxRecord.encode(outgoing.letter, after: stream.bytesSent)
+        (stream.next, stream.bytesSent) = (number + 1, bytesThrough)
         self.outboxes[destination] = stream
         self.buffer.put(PartitionKeys.outbox(to: destination, number), record, isNew: true)
         self.buffer.put(PartitionKeys.outboxStream(to: destination), stream.encoded())
-        return number
+        return OutboxNumber(destination: destination, number: number, bytesThrough: bytesThrough)
     }
 
     mutating func acknowledge(_ ack: OutboxAck) -> Int {
         guard var stream = self.outboxes[ack.destination], stream.stream == ack.stream,
-            ack.through > stream.acknowledged, ack.through < stream.next
+            ack.through > stream.acknowledged, ack.through < stream.next,
+            stream.bytesAcknowledged..<stream.bytesSent + 1 ~= ack.bytesThrough
         else { return 0 }
         let gone = stream.acknowledged + 1...ack.through
         for number in gone { self.buffer.delete(PartitionKeys.outbox(to: ack.destination, number)) }
         stream.acknowledged = ack.through
-        stream.byteCount = stream.count == 0 ? 0 : stream.byteCount - min(stream.byteCount, ack.byteCount)
+        stream.bytesAcknowledged = stream.count == 0 ? stream.bytesSent : ack.bytesThrough
         self.outboxes[ack.destination] = stream
         self.buffer.put(PartitionKeys.outboxStream(to: ack.destination), stream.encoded())
         return gone.count

@@ -99,7 +99,7 @@ package struct PartitionState: ReplicatedState {
             var turn = turn
             turn.consumed.append(consumption)
             return .enqueueAndTurn(accepted, self.turn(turn, of: &entry))
-        case .fail(let failure): return .failure(self.fail(failure, of: &entry))
+        case .fail(let failure): return self.fail(failure, of: &entry)
         case .release(let release): return .release(self.release(release))
         case .deliver(let delivery): return .delivery(self.deliver(delivery, of: &entry))
         case .outboxAck(let ack): return .outboxAck(self.acknowledge(ack))

@@ -188,7 +188,7 @@ import Testing
         let failure = Failure(
             path: path("/a"), token: nil, consumption: consume(0, id: 1), reason: "kills its hosts",
             disposition: .deadLetter)
-        #expect(try partition.apply(.fail(failure)) == .failure(.deadLetter(1, dropped: [])))
+        #expect(try partition.apply(.fail(failure)) == .failure(.deadLetter(1, dropped: []), outbox: []))
         _ = try partition.apply(enqueue(2))
         #expect(
             try partition.apply(.grant(path("/a"), grant(expects: token, head: normal(1))))

@@ -91,7 +91,7 @@ extension PartitionCommand {
             writer.write(ack.destination.index)
             writer.write(ack.stream)
             writer.write(ack.through)
-            writer.write(ack.byteCount)
+            writer.write(ack.bytesThrough)
         case .openSession: writer.write(Kind.openSession.rawValue)
         case .timerFired(let fired):
             writer.write(Kind.timerFired.rawValue)
@@ -171,7 +171,7 @@ extension WireReader {
             return .outboxAck(
                 OutboxAck(
                     destination: Partition(index: try self.read()), stream: try self.read(), through: try self.read(),
-                    byteCount: try self.read()))
+                    bytesThrough: try self.read()))
         case .openSession: return .openSession
         case .timerFired:
             return .timerFired(
