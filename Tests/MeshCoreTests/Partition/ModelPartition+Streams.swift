@@ -94,7 +94,8 @@ extension ModelPartition {
                 self.outbox[outgoing.destination, default: []].append(outgoing.letter)
                 let number = UInt64(self.outbox[outgoing.destination, default: []].count)
                 var writer = WireWriter()
-                PartitionCommand.enqueue(Enqueue(outgoing.letter)).encoded().dropFirst(3).forEach { writer.write($0) }
+                let command = PartitionCommand.enqueue(Enqueue(outgoing.letter))
+                for byte in command.encoded().dropFirst(3) { writer.write(byte) }
                 let bytes = (self.outboxBytes[outgoing.destination]?.last ?? 0) + 8 + UInt64(writer.count)
                 self.outboxBytes[outgoing.destination, default: []].append(bytes)
                 numbers.append(
