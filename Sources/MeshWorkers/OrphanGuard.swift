@@ -9,16 +9,18 @@ internal import SystemPackage
 /// and it kills them. A death signal (prctl) would be simpler, but reaches only the program and not what it started, and has
 /// to be set between fork and exec, where nobody lets us run.
 package final class OrphanGuard: Sendable {
-    private let command: [String]
+    private let executable: String
+    private let arguments: [String]
     private let logger: Logger
     private let groups = Mutex<Set<Int32>>([])
     private let changes: AsyncStream<Void>
     private let changed: AsyncStream<Void>.Continuation
 
-    /// `command` reads lines from its standard input, each with the process groups that there are now, and kills those of
-    /// the last line at the end: `OrphanGuard.groups(in:)` reads them.
-    package init(command: [String], logger: Logger) {
-        self.command = command
+    /// The program reads lines from its standard input, each with the process groups that there are now, and kills those of
+    /// the last line at the end: `OrphanGuard.groups(in:)` reads them. The first of `arguments` is its name for `ps`.
+    package init(executable: String, arguments: [String], logger: Logger) {
+        self.executable = executable
+        self.arguments = arguments
         self.logger = logger
         (self.changes, self.changed) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
     }
@@ -54,8 +56,9 @@ package final class OrphanGuard: Sendable {
         // What is sent to the daemon's terminal is not for it.
         options.createSession = true
         let configuration = Configuration(
-            executable: .path(FilePath(self.command.first ?? "")),
-            arguments: Arguments(Array(self.command.dropFirst())),
+            executable: .path(FilePath(self.executable)),
+            arguments: Arguments(
+                executablePathOverride: self.arguments.first, remainingValues: Array(self.arguments.dropFirst())),
             platformOptions: options)
         _ = try await Subprocess.run(configuration, input: .inputWriter, output: .discarded, error: .discarded) {
             execution in

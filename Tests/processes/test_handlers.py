@@ -50,6 +50,9 @@ class Handlers(MeshCase):
         pids = self.call(node, '"stay"')
         for pid in pids:
             self.assertTrue(is_running(pid))
+        # Who looks at the machine's processes sees whose it is.
+        commands = [pathlib.Path(f"/proc/{pid}/cmdline").read_bytes() for pid in self.mesh.processes()]
+        self.assertIn(b"meshnode\0guard\0", commands)
         node.kill()
         wait_until("the program and what it started are gone", lambda: not any(map(is_running, pids)), 10)
 

@@ -79,7 +79,8 @@ struct Daemon: Sendable {
         self.disk = DiskGuard(path: folder.path)
         self.journal = journal
         // This program, also when its file was replaced meanwhile.
-        self.guardian = OrphanGuard(command: ["/proc/self/exe", "guard"], logger: Logger(label: "worker"))
+        self.guardian = OrphanGuard(
+            executable: "/proc/self/exe", arguments: ["meshnode", "guard"], logger: Logger(label: "worker"))
         self.logger = Logger(label: "node")
         let mesh = try MeshOfNode(settling: configuration, in: folder)
         self.mesh = mesh
