@@ -18,7 +18,8 @@ struct MessageOptions: ParsableArguments {
     var timeout: String?
     @Option(help: ArgumentHelp("The same key and body are processed once.", valueName: "KEY"))
     var idempotencyKey: String?
-    @Option(help: "durable survives crashes; ephemeral is faster and may be lost.") var delivery: Delivery = .durable
+    @Option(help: "durable survives crashes; ephemeral is faster and may be lost.") var delivery: MeshRuntime.Delivery =
+        .durable
 
     func validate() throws {
         let sources = [self.data, self.file, self.standardInput].compactMap { $0 }
@@ -80,8 +81,8 @@ struct MessageOptions: ParsableArguments {
     }
 }
 
-extension Delivery: ExpressibleByArgument {
-    package static var allValueStrings: [String] { [Delivery.durable.rawValue, Delivery.ephemeral.rawValue] }
+extension MeshRuntime.Delivery: ExpressibleByArgument {
+    package static var allValueStrings: [String] { [Self.durable.rawValue, Self.ephemeral.rawValue] }
 }
 
 /// What the node may need beyond the deadline it was given, to say that the deadline has passed.
