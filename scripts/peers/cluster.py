@@ -120,7 +120,7 @@ class Cluster:
         began = self.join()
         pairs = lambda: {(observer, subject): moment for moment, observer, kind, subject in reversed(self.events)
                          if kind == "alive" and observer != subject}
-        self.wait("all know all", lambda: len(pairs()) == len(self.names) * (len(self.names) - 1))
+        self.wait("all know all", lambda: len(pairs()) == len(self.names) * (len(self.names) - 1), 20)
         return max(pairs().values()) - began
 
     def time_event(self, name, event):
