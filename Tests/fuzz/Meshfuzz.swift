@@ -12,6 +12,7 @@ struct FuzzTarget: Sendable {
         FuzzTarget(name: "frames", run: fuzzFrames),
         FuzzTarget(name: "documents", run: fuzzDocuments),
         FuzzTarget(name: "http", run: fuzzHTTP),
+        FuzzTarget(name: "commands", run: fuzzCommands),
     ]
 
     /// libFuzzer starts itself again with its own arguments, so what to try is told by the environment.

@@ -27,7 +27,7 @@ struct TestDisk: Equatable {
 struct TestReplica {
     static let partition = Partition(index: 7)
 
-    private(set) var state: PartitionState
+    var state: PartitionState
     private(set) var disk = TestDisk()
     /// Changes that the last entries wrote.
     private(set) var lastChanges = 0
