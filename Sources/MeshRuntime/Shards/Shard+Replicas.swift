@@ -7,7 +7,8 @@ extension Shard {
         for group in found {
             switch group {
             case .replica(let recovered): self.begin(recovered, at: moment)
-            case .removed(let group, let addedAt): self.absent[group] = .removed(addedAt: addedAt)
+            case .removed(let group, let incarnation, let addedAt):
+                self.absent[group] = .removed(incarnation, addedAt: addedAt)
             case .damaged(let group, let error): self.absent[group] = .damaged(error)
             }
         }
@@ -68,7 +69,12 @@ extension Shard {
         }
         switch self.absent[message.group] {
         case .leaving, .damaged: return false
-        case .removed(let addedAt): guard message.to.addedAt > addedAt else { return false }
+        // A later incarnation counts its entries anew.
+        case .removed(let incarnation, let addedAt):
+            guard
+                message.incarnation.counter > incarnation.counter
+                    || (message.incarnation == incarnation && message.to.addedAt > addedAt)
+            else { return false }
         // Whoever a group began with has its disk, or has lost it and is nobody.
         case nil: guard message.to.addedAt > 0 else { return false }
         }
@@ -86,7 +92,7 @@ extension Shard {
         if let id = self.creating.removeValue(forKey: group) { self.turn.results.append((id, .notHere)) }
         switch replica.ending {
         case .removed:
-            self.absent[group] = .leaving(replica.raft.id)
+            self.absent[group] = .leaving(replica.raft.id, replica.raft.incarnation)
             self.turn.jobs.append(GroupJob(group, .remove(replica.raft.id)))
         case .damaged(let error): self.absent[group] = .damaged(error)
         case nil: break
@@ -96,8 +102,10 @@ extension Shard {
     // MARK: The disk's answers
 
     func receive(_ answer: GroupAnswer, at moment: Moment) {
-        if case .leaving(let id) = self.absent[answer.group] {
-            if case .removed = answer.result { self.absent[answer.group] = .removed(addedAt: id.addedAt) }
+        if case .leaving(let id, let incarnation) = self.absent[answer.group] {
+            if case .removed = answer.result {
+                self.absent[answer.group] = .removed(incarnation, addedAt: id.addedAt)
+            }
             return
         }
         self.visit(answer.group, at: moment) { replica, turn in

@@ -29,9 +29,9 @@ package final class Shard<Lead: GroupLead> {
     /// Where a group that is not running stands.
     enum Absent {
         /// Its data are being removed: whatever the disk still answers means nothing.
-        case leaving(ReplicaID)
+        case leaving(ReplicaID, GroupIncarnation)
         /// It was here, as the replica that the entry at this index added.
-        case removed(addedAt: LogIndex)
+        case removed(GroupIncarnation, addedAt: LogIndex)
         case damaged(StorageError)
     }
 

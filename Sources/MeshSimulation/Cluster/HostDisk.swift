@@ -46,7 +46,7 @@ struct HostDisk: Sendable {
     var knownBoots = KnownBoots()
     /// By number; the disk is small.
     private var groups: [Group?]
-    private var tombstones: [LogIndex?]
+    private var tombstones: [(incarnation: GroupIncarnation, addedAt: LogIndex)?]
     private var unsynced: Deque<Unsynced> = []
     private var watermarkAt = VirtualTime.zero
     private var earlierAt = VirtualTime.zero
@@ -171,7 +171,7 @@ struct HostDisk: Sendable {
         case .write(let write): self.groups[place]?.durable?.perform(write)
         case .remove:
             guard let group = self.groups[place] else { return }
-            self.tombstones[place] = max(self.tombstones[place] ?? 0, group.id.addedAt)
+            self.tombstones[place] = (group.incarnation, group.id.addedAt)
             self.groups[place] = nil
         }
     }
@@ -214,8 +214,8 @@ struct HostDisk: Sendable {
                     .replica(
                         image.recovered(
                             group: id, incarnation: group.incarnation, id: group.id, settings: settings, lost: lost)))
-            } else if let addedAt = self.tombstones[place] {
-                found.append(.removed(id, addedAt: addedAt))
+            } else if let (incarnation, addedAt) = self.tombstones[place] {
+                found.append(.removed(id, incarnation, addedAt: addedAt))
             }
         }
         return found
@@ -226,7 +226,7 @@ extension RecoveredGroup {
     var group: GroupID {
         switch self {
         case .replica(let recovered): recovered.group
-        case .removed(let group, _), .damaged(let group, _): group
+        case .removed(let group, _, _), .damaged(let group, _): group
         }
     }
 }

@@ -72,7 +72,7 @@ struct RegisterState: ReplicatedState {
 
     init() {}
 
-    func missing(for entries: [LogEntry]) -> [[UInt8]] {
+    mutating func missing(for entries: [LogEntry]) -> [[UInt8]] {
         var keys: [[UInt8]] = []
         for entry in entries where entry.kind == .command {
             guard let command = Command(payload: entry.payload), self.known[command.key] == nil else { continue }

@@ -213,7 +213,7 @@ struct ShardTests {
         #expect(self.begins(self.append(to: ReplicaID(node: ShardMesh.node(0), addedAt: 9)), in: &mesh))
         mesh.nodes[0].shard.step(.stop, at: mesh.moment)
         mesh = ShardMesh(1)
-        mesh.nodes[0].shard.recover([.removed(Self.group, addedAt: 9)], at: mesh.moment)
+        mesh.nodes[0].shard.recover([.removed(Self.group, Self.incarnation, addedAt: 9)], at: mesh.moment)
         #expect(!self.begins(self.append(to: ReplicaID(node: ShardMesh.node(0), addedAt: 9)), in: &mesh))
         #expect(mesh.nodes[0].shard.counters.unhosted == 1)
         #expect(self.begins(self.append(to: ReplicaID(node: ShardMesh.node(0), addedAt: 10)), in: &mesh))

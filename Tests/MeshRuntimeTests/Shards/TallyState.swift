@@ -28,7 +28,7 @@ struct TallyState: ReplicatedState {
         return (key, number)
     }
 
-    func missing(for entries: [LogEntry]) -> [[UInt8]] {
+    mutating func missing(for entries: [LogEntry]) -> [[UInt8]] {
         let keys = entries.compactMap { Self.command($0)?.key }.filter { self.known[$0] == nil }
         return Set(keys).sorted().map(Self.diskKey)
     }
