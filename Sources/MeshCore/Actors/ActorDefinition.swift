@@ -32,18 +32,25 @@ package struct ActorDefinition: Hashable, Sendable {
     package var mailboxLimit: Int
     /// What becomes of a message whose turn failed; nil is `RetryPolicy.standard`.
     package var retry: RetryPolicy?
+    /// Which members may host it, and which rather than others.
+    package var placement: ActorPlacement
     /// The YAML document, as it was applied.
     package var source: String
 
     package init(
         name: String, path: PathPattern, handler: Handler, mailboxLimit: Int = Self.mailboxLimitDefault,
-        retry: RetryPolicy? = nil, source: String
+        retry: RetryPolicy? = nil, placement: ActorPlacement = ActorPlacement(), source: String
     ) {
         self.name = name
         self.path = path
         self.handler = handler
         self.mailboxLimit = mailboxLimit
         self.retry = retry
+        self.placement = placement
         self.source = source
     }
+
+    /// Whether the actors of today run where this asks for: they run on the owner of their path, whoever that is. A
+    /// definition that asks for more is refused, for to run it anywhere would be to break what it was told.
+    package var isHonoured: Bool { self.placement.isEmpty }
 }

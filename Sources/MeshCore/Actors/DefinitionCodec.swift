@@ -6,6 +6,7 @@
 /// the definition, for to leave out what it asks for would be to run another.
 private enum DefinitionSection: UInt8 {
     case retry = 1
+    case placement = 2
 
     static let bytesMax = 64 << 10
 }
@@ -59,6 +60,11 @@ extension ActorDefinition {
             writer.write(retry)
             sections.append((.retry, writer.bytes))
         }
+        if !self.placement.isEmpty {
+            var writer = WireWriter()
+            writer.write(self.placement)
+            sections.append((.placement, writer.bytes))
+        }
         return sections
     }
 }
@@ -106,6 +112,7 @@ extension WireReader {
             var reader = WireReader(bytes.raw)
             switch section {
             case .retry: definition.retry = try reader.retryPolicy()
+            case .placement: definition.placement = try reader.actorPlacement()
             }
             try reader.end()
         }

@@ -198,6 +198,12 @@ extension ActorDefinition {
             Self.mailboxLimits.contains(self.mailboxLimit),
             "the mailbox limit must be \(Self.mailboxLimits.lowerBound) to \(Self.mailboxLimits.upperBound)")
         try check(self.retry?.complaint == nil, self.retry?.complaint ?? "")
+        try check(
+            self.placement.prefers.count <= ActorPlacement.preferencesMax,
+            "more than \(ActorPlacement.preferencesMax) preferences")
+        try check(
+            self.placement.prefers.allSatisfy { ActorPlacement.Preference.weights.contains($0.weight) },
+            "a preference weighs 1 to \(ActorPlacement.Preference.weights.upperBound)")
         try check(self.source.utf8.count <= Self.sourceBytesMax, "longer than \(Self.sourceBytesMax) bytes")
         switch self.handler {
         case .exec(let exec):

@@ -6,6 +6,17 @@ package enum DefinitionReader {
 
     /// Where and what is wrong is in the message.
     package static func read(_ bytes: [UInt8]) throws(MeshError) -> [ActorDefinition] {
+        let definitions = try self.readAll(bytes)
+        for definition in definitions where !definition.isHonoured {
+            throw MeshError(
+                .invalidArgument, "definition \(definition.name): requires and prefers are not acted upon yet",
+                hint: "leave them out: an actor runs on the owner of its path, whatever that member has")
+        }
+        return definitions
+    }
+
+    /// Those, too, that nobody acts upon yet.
+    static func readAll(_ bytes: [UInt8]) throws(MeshError) -> [ActorDefinition] {
         do throws(DocumentError) {
             let parts = try DocumentParser.parse(bytes)
             guard !parts.isEmpty else {
@@ -37,12 +48,14 @@ package enum DefinitionReader {
         try self.check(top.required("apiVersion"), "apiVersion", among: [self.apiVersion])
         try self.check(top.required("kind"), "kind", among: ["Actor"])
         let metadata = try top.required("metadata").fields(of: "metadata", known: ["name"])
-        let spec = try top.required("spec").fields(of: "spec", known: ["path", "handler", "mailbox", "retry"])
+        let spec = try top.required("spec").fields(
+            of: "spec", known: ["path", "handler", "mailbox", "retry", "requires", "prefers"])
         let definition = ActorDefinition(
             name: try self.name(metadata.required("name")), path: try self.path(spec.required("path")),
             handler: try self.handler(spec.required("handler")),
             mailboxLimit: try self.mailboxLimit(spec.optional("mailbox")),
-            retry: try spec.optional("retry").map(self.retry), source: part.text)
+            retry: try spec.optional("retry").map(self.retry), placement: try self.placement(spec, in: part),
+            source: part.text)
         // What has no single place, such as the size of it all.
         do { try definition.validate() } catch { throw DocumentError(error.message, at: part.document.place) }
         return definition

@@ -26,6 +26,13 @@ package struct Document: Sendable {
 
     package var content: Content
     package var place: Place
+    /// Of a scalar that stands on one line as it reads: how far from its place its text begins.
+    package var indent: Int?
+
+    package init(content: Content, place: Place) {
+        self.content = content
+        self.place = place
+    }
 
     private var kind: String {
         switch self.content {

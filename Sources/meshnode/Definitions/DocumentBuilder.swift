@@ -42,9 +42,11 @@ struct DocumentBuilder: ~Copyable {
         let (event, place) = next
         try self.count(1, height: 0, at: place, depth: depth)
         switch event {
-        case .scalar(let text, let isPlain, let anchor):
-            let isNull = isPlain && ["", "~", "null", "Null", "NULL"].contains(text)
-            return self.named(anchor, Document(content: isNull ? .null : .scalar(text), place: place), nodes: 1)
+        case .scalar(let scalar, let anchor):
+            let isNull = scalar.isPlain && ["", "~", "null", "Null", "NULL"].contains(scalar.text)
+            var document = Document(content: isNull ? .null : .scalar(scalar.text), place: place)
+            document.indent = scalar.indent
+            return self.named(anchor, document, nodes: 1)
         case .sequence(let anchor): return try self.sequence(anchor, place, depth)
         case .mapping(let anchor): return try self.mapping(anchor, place, depth)
         case .alias(let name):

@@ -11,6 +11,19 @@ package enum DocumentParser {
     package struct Part: Sendable {
         package var document: Document
         package var text: String
+        /// Lines of the stream before it.
+        package var firstLine: Int
+
+        /// Whether a `!` stands at a place, also behind an anchor: YAML takes it for the name of a type, and not for
+        /// part of the text.
+        func hasTag(at place: Document.Place) -> Bool {
+            let lines = self.text.unicodeScalars.split(separator: "\n", omittingEmptySubsequences: false)
+            let line = place.line - 1 - self.firstLine
+            guard lines.indices.contains(line) else { return false }
+            var rest = lines[line].dropFirst(place.column - 1)
+            if rest.first == "&" { rest = rest.drop { $0 != " " }.drop { $0 == " " } }
+            return rest.first == "!"
+        }
     }
 
     package static func parse(_ bytes: [UInt8]) throws(DocumentError) -> [Part] {
@@ -30,7 +43,7 @@ package enum DocumentParser {
             guard parts.count < self.documentsMax else {
                 throw DocumentError("more than \(self.documentsMax) documents", at: nil, hint: "split the file")
             }
-            parts.append(Part(document: document, text: piece))
+            parts.append(Part(document: document, text: piece, firstLine: line))
         }
         return parts
     }

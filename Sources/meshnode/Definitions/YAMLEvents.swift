@@ -3,14 +3,21 @@ internal import CYAML
 /// libyaml's events, one by one: what is read next is asked for, so whoever reads decides when it is too much.
 @safe struct YAMLEvents: ~Copyable {
     enum Event {
-        /// `isPlain`: written without quotes, so that it may stand for nothing.
-        case scalar(String, isPlain: Bool, anchor: String?)
+        case scalar(Scalar, anchor: String?)
         case sequence(anchor: String?)
         case mapping(anchor: String?)
         /// Of a sequence or mapping.
         case end
         case alias(String)
         case documentStart, documentEnd, streamEnd
+    }
+
+    struct Scalar {
+        var text: String
+        /// Written without quotes, so that it may stand for nothing.
+        var isPlain: Bool
+        /// Where each of its characters stood, counted from its place: nil if it was written otherwise than it reads.
+        var indent: Int?
     }
 
     /// On the heap: libyaml keeps pointers into it.
@@ -46,8 +53,14 @@ internal import CYAML
             let scalar = unsafe raw.data.scalar
             let text = unsafe String(
                 decoding: UnsafeBufferPointer(start: scalar.value, count: scalar.length), as: UTF8.self)
+            let isPlain = unsafe scalar.style == YAML_PLAIN_SCALAR_STYLE
+            let quotes = isPlain ? 0 : 1
+            let isOneLine = unsafe raw.start_mark.line == raw.end_mark.line
+            let width = unsafe Int(raw.end_mark.column) - Int(raw.start_mark.column)
+            let isAsWritten = isOneLine && width == text.unicodeScalars.count + 2 * quotes
             return unsafe .scalar(
-                text, isPlain: scalar.style == YAML_PLAIN_SCALAR_STYLE, anchor: Self.text(scalar.anchor))
+                Scalar(text: text, isPlain: isPlain, indent: isAsWritten ? quotes : nil),
+                anchor: Self.text(scalar.anchor))
         case YAML_SEQUENCE_START_EVENT: return unsafe .sequence(anchor: Self.text(raw.data.sequence_start.anchor))
         case YAML_MAPPING_START_EVENT: return unsafe .mapping(anchor: Self.text(raw.data.mapping_start.anchor))
         case YAML_SEQUENCE_END_EVENT, YAML_MAPPING_END_EVENT: return .end

@@ -164,6 +164,31 @@ private func definition(
         }
     }
 
+    @Test("requirements and preferences travel in their canonical form, and no other is accepted") func placement()
+        throws
+    {
+        var placed = try definition("a", "/a/{k}")
+        placed.placement.requires = try Requirement(parsing: #"gpu.memory.free>=24GiB&&model("m")"#)
+        placed.placement.prefers = [.init(weight: 50, when: try Requirement(parsing: #"zone == "eu-1""#))]
+        #expect(!placed.isHonoured)
+        let applied = AppliedDefinition(name: "a", version: 1, origin: here, definition: placed)
+        var writer = WireWriter()
+        writer.write(applied)
+        var reader = WireReader(writer.bytes.raw)
+        #expect(try reader.appliedDefinition() == applied)
+        try reader.end()
+        // One of its spaces becomes another sign that separates as well.
+        let place = try #require(writer.bytes.indices.last { writer.bytes[$0] == UInt8(ascii: " ") })
+        var changed = writer.bytes
+        changed[place] = UInt8(ascii: "\t")
+        var other = WireReader(changed.raw)
+        var refusal: WireError.Code?
+        do throws(WireError) { _ = try other.appliedDefinition() } catch { refusal = error.code }
+        #expect(refusal == .invalidValue)
+        placed.placement.prefers = Array(repeating: placed.placement.prefers[0], count: 17)
+        #expect(throws: MeshError.self) { try placed.validate() }
+    }
+
     @Test("sections of a definition that are unknown, empty, twice or too long are refused") func sections() throws {
         var writer = WireWriter()
         writer.write(
