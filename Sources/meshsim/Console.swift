@@ -18,6 +18,9 @@ enum Console {
         return fields.count > 1 ? (Int(fields[1]) ?? 0) * Int(sysconf(Int32(_SC_PAGESIZE))) : 0
     }
 
+    /// What the last system call complained about.
+    static var lastError: String { unsafe String(cString: strerror(errno)) }
+
     /// What this process has used of all processors.
     static var processorTime: Duration {
         var time = timespec()

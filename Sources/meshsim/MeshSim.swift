@@ -11,7 +11,9 @@ struct MeshSim: ParsableCommand {
             A run is a function of its arguments: the same line gives the same trace hash.
             Exit status: 0 every invariant held, 1 one was broken, 2 the arguments make no sense.
             """,
-        subcommands: [MembershipCommand.self, RaftCommand.self, ClusterCommand.self, CompareCommand.self])
+        subcommands: [
+            MembershipCommand.self, RaftCommand.self, ClusterCommand.self, CompareCommand.self, CheckCommand.self,
+        ])
 
     static func main() {
         do {
