@@ -45,7 +45,7 @@ struct ExecHandlersTests {
     }
 
     private func reason(_ results: [Result<String, TurnFailure>]) -> String {
-        guard case .failure(.crashed(let reason)) = results.last else { return "no crash: \(results)" }
+        guard case .failure(.crashed(let reason, as: _)) = results.last else { return "no crash: \(results)" }
         return reason
     }
 
@@ -73,7 +73,7 @@ struct ExecHandlersTests {
                 else: print(json.dumps({"id": m["id"], "reply": "ok"}))
             """)
         let results = try await self.converse(program, ["\"bad\"", "\"good\""])
-        guard case .failure(.refused(let error)) = results.first else {
+        guard case .failure(.refused(let error, as: _)) = results.first else {
             Issue.record("\(results)")
             return
         }
