@@ -111,7 +111,7 @@ let package = Package(
                 "CNVML", "CYAML", arguments, signals, httpClient, logging, metrics,
             ] + nio),
         program("meshsim", ["MeshCore", "MeshSimulation", arguments]),
-        program("meshbench", ["MeshCore", "MeshTransport", "CSodium", "CMallocCounter", arguments]),
+        program("meshbench", ["MeshCore", "MeshTransport", "MeshStorage", "CSodium", "CMallocCounter", arguments]),
 
         tests("MeshCore", ["MeshCore"]),
         tests("MeshTransport", ["MeshTransport", "MeshCore", logging] + nio),
@@ -120,6 +120,6 @@ let package = Package(
         tests("MeshWorkers", ["MeshWorkers", "MeshRuntime", "MeshCore", logging]),
         tests("MeshGateway", ["MeshGateway", "MeshRuntime", "MeshCore", logging, metrics, httpClient] + http + nio),
         tests("MeshSimulation", ["MeshSimulation", "MeshCore"]),
-        tests("meshnode", ["meshnode", "MeshCore", "MeshRuntime", "MeshTransport", arguments, logging, subprocess]),
+        tests("meshnode", ["meshnode", "MeshCore", "MeshRuntime", "MeshStorage", "MeshTransport", arguments, logging, subprocess]),
     ] + (isFuzzed ? fuzzers : [])
 )

@@ -21,7 +21,29 @@ extension Database {
             try self.write(format: Self.formatVersion, owner: writer.bytes)
             return
         }
-        let found: (format: UInt32, owner: NodeID)
+        let found = try self.owner(format, owner)
+        guard found.node == node else {
+            throw StorageError(
+                .wrongNode, operation: operation,
+                detail: "it belongs to node \(found.node), the key in the data folder to \(node); "
+                    + "put back the key that belongs to it, or start with an empty folder")
+        }
+        // What older formats lack is empty tables, which opening has made.
+        if found.format < Self.formatVersion { try self.write(format: Self.formatVersion, owner: owner) }
+    }
+
+    /// The format and the node of a database, which must be one that this version knows.
+    func owner() throws(StorageError) -> (format: UInt32, node: NodeID) {
+        guard let format = try self.get(.node, Self.formatKey), let owner = try self.get(.node, Self.nodeKey) else {
+            throw StorageError(
+                .corrupt, operation: "open the database \(self.path)", detail: "its format or owner is missing")
+        }
+        return try self.owner(format, owner)
+    }
+
+    private func owner(_ format: [UInt8], _ owner: [UInt8]) throws(StorageError) -> (format: UInt32, node: NodeID) {
+        let operation = "open the database \(self.path)"
+        let found: (format: UInt32, node: NodeID)
         do {
             var formatReader = WireReader(format.raw)
             var ownerReader = WireReader(owner.raw)
@@ -35,14 +57,7 @@ extension Database {
                 detail: "it has format \(found.format), this version knows up to \(Self.formatVersion); "
                     + "use a newer meshnode")
         }
-        guard found.owner == node else {
-            throw StorageError(
-                .wrongNode, operation: operation,
-                detail: "it belongs to node \(found.owner), the key in the data folder to \(node); "
-                    + "put back the key that belongs to it, or start with an empty folder")
-        }
-        // What older formats lack is empty tables, which opening has made.
-        if found.format < Self.formatVersion { try self.write(format: Self.formatVersion, owner: owner) }
+        return found
     }
 
     private func write(format: UInt32, owner: [UInt8]) throws(StorageError) {

@@ -56,6 +56,8 @@ internal import MeshCore
         let key = self.key
         return [UInt8](copying: key.extracting(count..<key.byteCount))
     }
+    /// Of key and value.
+    var byteCount: Int { self.key.byteCount + self.value.byteCount }
     func copyValue() -> [UInt8] { [UInt8](copying: self.value) }
 
     /// What an empty span begins at.

@@ -6,12 +6,17 @@ extension Database {
     ///
     /// A torn end of the write-ahead log, with nothing valid after it, is what a power cut leaves of a write that was never
     /// acknowledged: it is cut off. Whether it was acknowledged all the same, the watermark knows.
-    static func open(_ path: String, mode: Mode = .readWrite, memory: Int) throws(StorageError) -> Database {
+    static func open(
+        _ path: String, mode: Mode = .readWrite, memory: Int, whenTorn: (TornTail.Verdict) -> Void = { _ in }
+    ) throws(StorageError) -> Database {
         try self.refuseLeftovers(in: path)
         do throws(StorageError) {
             return try Database(path: path, mode: mode, options: try DatabaseOptions(memory: memory))
         } catch {
-            guard error.code == .corrupt, case .torn = try TornTail.judge(path) else { throw error }
+            guard error.code == .corrupt else { throw error }
+            let verdict = try TornTail.judge(path)
+            guard case .torn = verdict else { throw error }
+            whenTorn(verdict)
             let options = try DatabaseOptions(memory: memory, recovery: .untilDamage)
             return try Database(path: path, mode: mode, options: options)
         }

@@ -5,5 +5,5 @@ struct Meshbench: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "meshbench",
         abstract: "Measures parts of a node on this machine, next to the bound that its libraries set.",
-        subcommands: [Packet.self, MembershipCommand.self])
+        subcommands: [Packet.self, MembershipCommand.self, StorageCommand.self])
 }

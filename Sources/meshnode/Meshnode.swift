@@ -10,7 +10,7 @@ struct Meshnode: AsyncParsableCommand {
         version: version,
         subcommands: [
             StartCommand.self, StatusCommand.self, MembersCommand.self, CapabilitiesCommand.self, DoctorCommand.self,
-            LeaveCommand.self, KeysCommand.self, TokenCommand.self,
+            LeaveCommand.self, KeysCommand.self, TokenCommand.self, DataCommand.self,
             ApplyCommand.self, GetCommand.self, DeleteCommand.self, SendCommand.self, CallCommand.self,
             ActorsCommand.self, EventCommand.self, LogsCommand.self, ConfigCommand.self, VersionCommand.self,
             CompletionCommand.self, ReadGPUsCommand.self,

@@ -16,7 +16,7 @@ import Testing
             do {
                 let storage = try RocksStorage(directory: folder + "/db", node: thisNode)
                 _ = try await storage.recover()
-                while steps.count < 300 {
+                while steps.count < 200 {
                     var next: [GroupHistory.Step] = []
                     for _ in 0..<Int(1 + seed) { next += history.next() }
                     await storage.perform(next.map(\.job))
@@ -29,7 +29,7 @@ import Testing
             try? FileManager.default.removeItem(atPath: folder + "/whole.watermark")
             try FileManager.default.copyItem(atPath: folder + "/db.watermark", toPath: folder + "/whole.watermark")
             var random = RandomSource(seed: seed)
-            for round in 0..<8 {
+            for round in 0..<6 {
                 try copyAsKilled(folder + "/whole", to: folder + "/cut")
                 var cut: UInt64 = 0
                 if round > 0 {
@@ -161,7 +161,7 @@ private func runUntilKilled(_ folder: String, seed: UInt64, from begin: Int, lif
     pause()
 }
 
-private let historyLength = 2_500
+private let historyLength = 1_500
 
 /// From a thread of its own: at any moment, also in the middle of a write.
 private func killSoon(after microseconds: UInt32) {

@@ -14,6 +14,7 @@ struct NodeOptions: ParsableArguments {
     @Option(help: .of("tag")) var tag: [String] = []
     @Option(help: .of("capability")) var capability: [String] = []
     @Option(help: .of("nvml")) var nvml: String?
+    @Option(help: .of("memory")) var memory: String?
     @Option(help: .of("log-format")) var logFormat: String?
     @Option(help: .of("log-level")) var logLevel: String?
     @Option(help: .of("join")) var join: [String] = []
@@ -28,7 +29,8 @@ struct NodeOptions: ParsableArguments {
             "data": self.data.map { [$0] }, "name": self.name.map { [$0] }, "bind": self.bind.map { [$0] },
             "advertise": self.advertise.map { [$0] }, "http": self.http.map { [$0] },
             "profile": self.profile.map { [$0] }, "zone": self.zone.map { [$0] }, "tag": self.tag,
-            "capability": self.capability, "nvml": self.nvml.map { [$0] }, "log-format": self.logFormat.map { [$0] },
+            "capability": self.capability, "nvml": self.nvml.map { [$0] }, "memory": self.memory.map { [$0] },
+            "log-format": self.logFormat.map { [$0] },
             "log-level": self.logLevel.map { [$0] }, "join": self.join, "token-file": self.tokenFile.map { [$0] },
             "token": self.token.map { [$0] },
         ].compactMapValues { $0 }

@@ -1,5 +1,6 @@
 package import Logging
 package import MeshCore
+internal import MeshStorage
 
 /// Everything `meshnode start` was told, typed and checked; `settings` says where each value came from.
 package struct NodeConfiguration: Sendable {
@@ -36,6 +37,8 @@ package struct NodeConfiguration: Sendable {
     package var capabilities: [Label] = []
     /// Which driver's library tells about GPUs.
     package var nvml = NVMLSetting.automatic
+    /// What the database may keep in memory.
+    package var memory = ByteCountText(RocksStorage.memoryDefault)
     package var logFormat = LogFormat.text
     package var logLevel = Logger.Level.info
     /// Seeds; empty to create a mesh or to resume one.

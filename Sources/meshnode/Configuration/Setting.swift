@@ -1,5 +1,6 @@
 internal import Logging
 internal import MeshCore
+internal import MeshStorage
 
 /// One thing that can be configured. The table of these drives flags, environment, file, defaults and help alike.
 package struct Setting: Sendable {
@@ -74,6 +75,11 @@ package struct Setting: Sendable {
         } show: {
             $0.nvml.description
         },
+        .one("memory", "SIZE", "What the database may keep in memory, such as 64MiB. Default 24MiB.") {
+            $0.memory = try memory($1)
+        } show: {
+            $0.memory.description
+        },
         .one("log-format", "text|json", "Default text.") {
             $0.logFormat = try choice($1)
         } show: {
@@ -140,6 +146,14 @@ private func single(_ values: [String]) throws(InvalidValue) -> String {
         throw InvalidValue("takes one value, not \(values.count)")
     }
     return value
+}
+
+private func memory(_ text: String) throws(InvalidValue) -> ByteCountText {
+    let size = try ByteCountText(parsing: text)
+    guard size.bytes >= RocksStorage.memoryMin else {
+        throw InvalidValue("'\(text)' is less than the \(ByteCountText(RocksStorage.memoryMin)) that it needs")
+    }
+    return size
 }
 
 private func folder(_ text: String) throws(InvalidValue) -> String {

@@ -85,7 +85,8 @@ struct Daemon: Sendable {
         let mesh = try MeshOfNode(settling: configuration, in: folder)
         self.mesh = mesh
         journal.begin(boot: mesh.boot.epoch)
-        self.storage = try RocksStorage(directory: folder.database, node: mesh.identity.id)
+        self.storage = try RocksStorage(
+            directory: folder.database, node: mesh.identity.id, memory: configuration.memory.bytes)
         self.state = NodeState(phase: mesh.plan == .create ? .ready : .joining)
 
         var network = MeshNetwork.Configuration(

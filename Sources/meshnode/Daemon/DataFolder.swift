@@ -16,10 +16,12 @@ internal import MeshTransport
 /// | `addresses.json` | what was bound                                                     | 0644 |
 /// | `api.sock`       | HTTP for the local user                                            | 0600 |
 /// | `db/`            | RocksDB                                                            | 0700 |
+/// | `db.watermark`   | what the groups in it had made durable                             | 0600 |
 struct DataFolder: Sendable {
     let path: String
 
     var database: String { self.path + "/db" }
+    var hasDatabase: Bool { unsafe access(self.database, F_OK) == 0 }
     var apiSocket: String { self.path + "/api.sock" }
 
     private enum Name: String {
