@@ -10,7 +10,8 @@ class Data(MeshCase):
         node = self.mesh.create("a")
         self.apply(node, "echo", "/echo/{key}", ["cat"])
         for number in range(20):
-            self.succeed(node.command("send", f"/nobody/{number}", "--data", json.dumps({"number": number})))
+            self.succeed(
+                node.command("send", f"/echo/{number}", "--data", "{}", "--idempotency-key", f"key-{number}"))
         node.stop()
         return node
 
@@ -32,7 +33,7 @@ class Data(MeshCase):
         self.assertEqual(report["findings"], [])
         self.assertEqual(report["groups"], [])
         entries = {table["name"]: table["entries"] for table in report["tables"]}
-        self.assertEqual(entries["messages"], 20)
+        self.assertEqual(entries["idempotency"], 20)
         self.assertIn("commits: 0", self.succeed(self.data(node, "verify", "--format", "yaml")).stdout)
         self.assertEqual(files, {file: file.read_bytes() for file in files})
 
