@@ -46,7 +46,7 @@ struct ExecLineTests {
             _ = try ExecLine.reply(in: line, to: self.id.description)
             Issue.record("an error was taken for a reply")
         } catch {
-            guard case .refused(let refused) = error else {
+            guard case .refused(let refused, as: _) = error else {
                 Issue.record("\(error)")
                 return
             }
