@@ -120,6 +120,8 @@ let package = Package(
         tests("MeshWorkers", ["MeshWorkers", "MeshRuntime", "MeshCore", logging]),
         tests("MeshGateway", ["MeshGateway", "MeshRuntime", "MeshCore", logging, metrics, httpClient] + http + nio),
         tests("MeshSimulation", ["MeshSimulation", "MeshCore"]),
-        tests("meshnode", ["meshnode", "MeshCore", "MeshRuntime", "MeshStorage", "MeshTransport", arguments, logging, subprocess]),
+        tests(
+            "meshnode",
+            ["meshnode", "MeshCore", "MeshRuntime", "MeshStorage", "MeshTransport", arguments, logging, subprocess]),
     ] + (isFuzzed ? fuzzers : [])
 )

@@ -11,7 +11,8 @@ extension Setting {
     private static let examples = [
         "data": "/srv/meshnode", "name": "node-a", "bind": "0.0.0.0:7946", "advertise": "node-a.example:7946",
         "http": "127.0.0.1:7950, or none", "profile": "lan", "zone": "eu-1", "tag": "team=vision",
-        "capability": "model=llama", "memory": "64MiB", "log-format": "json", "log-level": "info", "join": "node-b.example:7946",
+        "capability": "model=llama", "memory": "64MiB", "log-format": "json", "log-level": "info",
+        "join": "node-b.example:7946",
         "token-file": "/etc/meshnode/join.token",
     ]
 }
