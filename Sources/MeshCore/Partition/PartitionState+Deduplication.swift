@@ -76,10 +76,7 @@ extension PartitionState {
     }
 
     private func idempotencyRecord(_ key: Fingerprint) -> IdempotencyRecord? {
-        self.buffer[PartitionKeys.idempotencyKey(key)].map { bytes in
-            decodedRecord(bytes, "idempotency key") { bytes throws(WireError) in try IdempotencyRecord(decoding: bytes)
-            }
-        }
+        self.buffer.record(PartitionKeys.idempotencyKey(key))
     }
 
     // MARK: Time
@@ -115,18 +112,9 @@ extension PartitionState {
     }
 
     private func page(_ number: UInt64) -> IdempotencyPage {
-        guard let bytes = self.buffer[PartitionKeys.keyPage(number)] else {
+        guard let page: IdempotencyPage = self.buffer.record(PartitionKeys.keyPage(number)) else {
             preconditionFailure("page \(number) of idempotency keys is missing")
         }
-        return decodedRecord(bytes, "page of idempotency keys") { bytes throws(WireError) in
-            try IdempotencyPage(decoding: bytes)
-        }
+        return page
     }
-}
-
-/// What this state has written it can read; anything else is damage that checksums did not find, and not to be built on.
-func decodedRecord<Record>(
-    _ bytes: [UInt8], _ what: String, _ decode: ([UInt8]) throws(WireError) -> Record
-) -> Record {
-    do { return try decode(bytes) } catch { preconditionFailure("\(what): \(error)") }
 }

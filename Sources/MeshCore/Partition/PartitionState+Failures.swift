@@ -56,10 +56,9 @@ extension PartitionState {
 
     private mutating func bury(_ failure: Failure, failures: UInt16, wallClock: UInt64) -> FailureOutcome {
         let key = PartitionKeys.message(failure.path, failure.consumption.offset)
-        guard let body = self.buffer[key] else {
+        guard let body = self.buffer[key], let envelope: Envelope = self.buffer.record(key) else {
             preconditionFailure("message \(failure.consumption.offset) of \(failure.path) is counted and not there")
         }
-        let envelope = decodedRecord(body, "message") { bytes throws(WireError) in try Envelope(decoding: bytes) }
         let number = self.totals.nextDeadLetter
         let record = DeadLetterRecord(
             path: failure.path, id: envelope.message.id, sender: envelope.message.sender, reason: failure.reason,
@@ -92,11 +91,8 @@ extension PartitionState {
     mutating func replay(_ numbers: [UInt64], to path: ActorPath, of entry: inout AppliedEntry) -> [UInt64] {
         numbers.filter { number in
             guard self.deadLetters.find(number)?.path == path else { return false }
-            guard let body = self.buffer[PartitionKeys.deadLetterBody(number)] else {
+            guard var envelope: Envelope = self.buffer.record(PartitionKeys.deadLetterBody(number)) else {
                 preconditionFailure("dead letter \(number) has no body")
-            }
-            var envelope = decodedRecord(body, "dead letter") { bytes throws(WireError) in
-                try Envelope(decoding: bytes)
             }
             envelope.message.deadline = nil
             envelope.replyTo = nil

@@ -58,7 +58,22 @@ extension PartitionState {
             let number = try key.afterKind { reader throws(WireError) in try reader.read(UInt64.self) }
             self.deadLetters.append(
                 DeadLetterTable.Entry(number: number, path: record.path, byteCount: record.byteCount))
-        default: self.buffer.learn(key, value)
+        default:
+            if let value { try Self.check(value, kind) }
+            self.buffer.learn(key, value)
+        }
+    }
+
+    /// Damage is found here, where it can be told, and not while applying, which cannot fail.
+    private static func check(_ value: [UInt8], _ kind: PartitionKeys.Kind) throws(WireError) {
+        switch kind {
+        case .message, .deadLetterBody: _ = try Envelope(decoding: value)
+        case .value: _ = try StateValue(decoding: value)
+        case .timer: _ = try TimerRecord(decoding: value)
+        case .idempotencyKey: _ = try IdempotencyRecord(decoding: value)
+        case .keyPage: _ = try IdempotencyPage(decoding: value)
+        // Nothing else is asked for.
+        default: throw WireError(.unknownKind, at: 0)
         }
     }
 }

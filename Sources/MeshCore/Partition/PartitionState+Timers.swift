@@ -48,9 +48,7 @@ extension PartitionState {
     }
 
     private func timer(_ timer: TimerID, of path: ActorPath) -> TimerRecord? {
-        self.buffer[PartitionKeys.timer(path, timer)].map { bytes in
-            decodedRecord(bytes, "timer") { bytes throws(WireError) in try TimerRecord(decoding: bytes) }
-        }
+        self.buffer.record(PartitionKeys.timer(path, timer))
     }
 }
 

@@ -110,9 +110,8 @@ extension PartitionState {
 
     /// The version that wrote a value; 0 if there is none.
     private func version(of key: [UInt8], path: ActorPath) -> UInt64 {
-        self.buffer[PartitionKeys.value(path, key)].map { bytes in
-            decodedRecord(bytes, "value") { bytes throws(WireError) in try StateValue(decoding: bytes) }.version
-        } ?? 0
+        let value: StateValue? = self.buffer.record(PartitionKeys.value(path, key))
+        return value?.version ?? 0
     }
 }
 

@@ -1,3 +1,14 @@
+/// A value as it lies on the disk.
+protocol StoredRecord {
+    init(decoding bytes: [UInt8]) throws(WireError)
+}
+
+extension Envelope: StoredRecord {}
+extension StateValue: StoredRecord {}
+extension TimerRecord: StoredRecord {}
+extension IdempotencyRecord: StoredRecord {}
+extension IdempotencyPage: StoredRecord {}
+
 /// What a batch of entries writes, before it goes to the disk, and what was read for it.
 ///
 /// Of several changes of one key the last one counts. A message that is queued and consumed by the same batch is never
@@ -21,6 +32,12 @@ struct WriteBuffer: Sendable {
             preconditionFailure("nothing was learned of \(key), which an entry needs")
         }
         return value
+    }
+
+    /// The record under a key. What was read was checked by `learn`, and the rest was written here.
+    func record<Record: StoredRecord>(_ key: [UInt8]) -> Record? {
+        guard let bytes = self[key] else { return nil }
+        do { return try Record(decoding: bytes) } catch { preconditionFailure("\(Record.self) under \(key): \(error)") }
     }
 
     mutating func learn(_ key: [UInt8], _ value: [UInt8]?) { self.learned[key] = .some(value) }
