@@ -109,7 +109,7 @@ import Testing
 
 /// What lies in a mailbox, and what it costs.
 @Suite struct MailboxLaneTests {
-    @Test("a lane knows what waits, in whatever order it is consumed", arguments: 0..<40 as Range<UInt64>)
+    @Test("a lane knows what waits, in whatever order it is consumed", arguments: 0..<12 as Range<UInt64>)
     func lane(seed: UInt64) throws {
         var random = RandomSource(seed: seed)
         var partition = TestPartition()
@@ -117,7 +117,7 @@ import Testing
         var next: UInt64 = 0
         _ = try partition.apply(.grant(path("/a"), grant(expects: nil)))
         let token = partition.token
-        for step in 1...60 as ClosedRange<UInt64> {
+        for step in 1...40 as ClosedRange<UInt64> {
             var consumed: [Consumption] = []
             if Bool.random(using: &random) {
                 _ = try partition.apply(enqueue(next))
@@ -132,10 +132,11 @@ import Testing
             #expect(try ActorRecord(decoding: record.encoded()) == record, "seed \(seed)")
             #expect(record.count == UInt64(waiting.count), "seed \(seed)")
             #expect((0..<next).allSatisfy { record.contains(normal($0)) == waiting.contains($0) }, "seed \(seed)")
-            for number in 0...next {
-                let expected = waiting.filter { $0 >= number }.min().map(normal)
-                #expect(record.first(from: normal(number)) == expected, "seed \(seed)")
+            let order = waiting.sorted()
+            let isRight = (0...next).allSatisfy { number in
+                record.first(from: normal(number)) == order.first { $0 >= number }.map(normal)
             }
+            #expect(isRight, "seed \(seed)")
         }
     }
 
@@ -144,12 +145,15 @@ import Testing
         _ = try partition.apply(.grant(path("/a"), grant(expects: nil)))
         let token = partition.token
         var sizes: Set<Int> = []
-        for number in 0..<3_000 as Range<UInt64> {
+        var changes: Set<Int> = []
+        for number in 0..<500 as Range<UInt64> {
             _ = try partition.apply(enqueue(number))
-            #expect(partition.replica.lastChanges <= 4)
-            sizes.insert(try #require(partition.replica.state.actor(path("/a"))).encoded().count)
+            changes.insert(partition.replica.lastChanges)
+            sizes.insert(partition.replica.state.actor(path("/a"))?.encoded().count ?? 0)
         }
         #expect(sizes.count == 1)
+        // The message, its actor, the sums; and once the actor's other key, for it was idle.
+        #expect(changes == [3, 4])
         try partition.replica.restart()
         for number in 0..<100 as Range<UInt64> {
             let turn = turn(.token(token), number + 1, base: number, consumed: [consume(number, id: number)])
@@ -161,7 +165,7 @@ import Testing
             guard case .commands(let outcomes) = outcome.result else { throw WireError(.invalidValue, at: 0) }
             #expect(applied(outcomes[0]) != nil)
         }
-        #expect(partition.replica.state.totals.messages == 2_900)
+        #expect(partition.replica.state.totals.messages == 400)
     }
 
     @Test("urgent messages are taken first, and each priority in order") func priorities() throws {

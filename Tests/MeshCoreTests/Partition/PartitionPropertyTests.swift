@@ -24,7 +24,7 @@ import Testing
 
     @Test(
         "a partition does what the rules say, however its entries are batched and whenever it starts anew",
-        arguments: 0..<60 as Range<UInt64>)
+        arguments: 0..<20 as Range<UInt64>)
     func equalsModel(seed: UInt64) throws {
         var generator = CommandGenerator(seed: seed)
         var model = ModelPartition(rules: Self.rules)
