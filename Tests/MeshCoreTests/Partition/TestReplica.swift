@@ -32,10 +32,12 @@ struct TestReplica {
     /// Changes that the last entries wrote.
     private(set) var lastChanges = 0
     let rules: PartitionRules
+    let partition: Partition
 
-    init(rules: PartitionRules = PartitionRules()) {
+    init(rules: PartitionRules = PartitionRules(), partition: Partition = Self.partition) {
         self.rules = rules
-        self.state = PartitionState(partition: Self.partition, rules: rules)
+        self.partition = partition
+        self.state = PartitionState(partition: partition, rules: rules)
     }
 
     mutating func apply(_ entries: [LogEntry]) throws -> [EntryOutcome] {
@@ -50,7 +52,7 @@ struct TestReplica {
 
     /// The process is gone; another finds the disk.
     mutating func restart() throws {
-        self.state = PartitionState(partition: Self.partition, rules: self.rules)
+        self.state = PartitionState(partition: self.partition, rules: self.rules)
         for prefix in PartitionState.resident {
             for (key, value) in self.disk.range(prefix) { try self.state.learn(key, value) }
         }
