@@ -54,8 +54,8 @@ package enum QueueModel: SequentialModel {
                 return operation.end == nil ? nil : operation
             }
             guard operation.end == nil else { return operation }
-            // If there is one push alone, it is the one that was popped.
-            if pushes[value] == 1, let first = ends.min(), operation.call <= first, first < .max {
+            // If there is one push alone, it is the one that was popped; unless null was answered for want of an element.
+            if value != Self.null, pushes[value] == 1, let first = ends.min(), operation.call <= first, first < .max {
                 operation.end = first
             }
             return operation
@@ -79,7 +79,7 @@ package enum QueueModel: SequentialModel {
             }
         }
         return operations.map { operation in
-            guard case .push(let value, _) = operation.operation else { return .none }
+            guard case .push(let value, _) = operation.operation, value != Self.null else { return .none }
             switch (pops[value] ?? []).count {
             case 1... where pushes[value] != 1: return .none
             case 0: return OrderConstraint(before: .max, after: isTakenUnseen ? .min : .max)

@@ -62,6 +62,9 @@ private func processed(_ number: Int, client: String = "c", object: String = "a"
             operation("queue", "{\"pop\":true}", "{\"value\":\(value)}", call, call + 1)
         }
         #expect(try report([push, pop("null", 2), pop("null", 4)]).verdict == .ok)
+        // Nothing was there, and then came a null of somebody who never heard of it.
+        let unheard = operation("queue", "{\"push\":null}", nil, 0, nil)
+        #expect(try report([unheard, pop("null", 2), pop("null", 4), pop("null", 6)]).verdict == .ok)
         #expect(
             try report([push, operation("queue", "{\"push\":1}", "{\"value\":1}", 2, 3), pop("1", 4)]).verdict
                 == .violated)

@@ -83,16 +83,16 @@ private func verdict<Model: SequentialModel>(
 }
 
 @Suite("Random histories") struct RandomHistoryTests {
-    @Test("those of a linearizable register pass", arguments: 0..<100 as Range<UInt64>)
+    @Test("those of a linearizable register pass", arguments: 0..<40 as Range<UInt64>)
     func registers(seed: UInt64) { #expect(verdict(registerHistory(seed), RegisterModel.self) == .ok, "seed \(seed)") }
 
-    @Test("those of a linearizable queue pass", arguments: 0..<100 as Range<UInt64>)
+    @Test("those of a linearizable queue pass", arguments: 0..<40 as Range<UInt64>)
     func queues(seed: UInt64) { #expect(verdict(queueHistory(seed), QueueModel.self) == .ok, "seed \(seed)") }
 
     /// One answered read tells of a value that was overwritten before it was called, by a write that was over.
     @Test("a stale read is found, always") func staleReads() {
         var (tried, found) = (0, 0)
-        for seed in 0..<60 as Range<UInt64> {
+        for seed in 0..<30 as Range<UInt64> {
             var operations = registerHistory(seed, unknown: 0)
             var random = RandomSource(seed: seed)
             let reads = operations.indices.filter { if case .read = operations[$0].operation { true } else { false } }
@@ -107,7 +107,7 @@ private func verdict<Model: SequentialModel>(
                 #expect(lines.count <= 30, "seed \(seed): \(lines.count) lines")
             }
         }
-        #expect(tried > 40)
+        #expect(tried > 20)
         #expect(found == tried)
     }
 
@@ -127,7 +127,7 @@ private func verdict<Model: SequentialModel>(
 
     @Test("an element that is lost or comes twice is found, always") func queueMutations() {
         var (tried, found) = (0, 0)
-        for seed in 0..<60 as Range<UInt64> {
+        for seed in 0..<30 as Range<UInt64> {
             var random = RandomSource(seed: seed)
             let operations = queueHistory(seed, unknown: 0)
             let pops = operations.indices.filter { self.popped(by: operations[$0]) != nil }
@@ -157,13 +157,13 @@ private func verdict<Model: SequentialModel>(
                 if case .violated = verdict { found += 1 } else { Issue.record("seed \(seed), \(name): \(verdict)") }
             }
         }
-        #expect(tried > 80)
+        #expect(tried > 40)
         #expect(found == tried)
     }
 
     @Test("an acknowledged write that is undone is found as soon as somebody looks") func lostWrites() {
         var (tried, found) = (0, 0)
-        for seed in 0..<100 as Range<UInt64> {
+        for seed in 0..<50 as Range<UInt64> {
             var operations = registerHistory(seed, unknown: 0)
             let writes = operations.indices.filter { self.written(by: operations[$0]) != nil }
             var random = RandomSource(seed: seed)
