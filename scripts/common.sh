@@ -12,3 +12,6 @@ build() { SWIFT_DETERMINISTIC_HASHING=1 swift build "${build_flags[@]}" "$@"; }
 MESHNODE_CACHE="${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/meshnode"
 [[ ! -x "$MESHNODE_CACHE/promtool" ]] || export MESHNODE_TEST_PROMTOOL="$MESHNODE_CACHE/promtool"
 export MESHNODE_TEST_PYTHON="${MESHNODE_TEST_PYTHON:-$MESHNODE_CACHE/venv/bin/python3}"
+
+# Tests that compute for many seconds.
+simulations='^MeshSimulationTests\.'

@@ -53,7 +53,7 @@ import Testing
             let mine = steps.filter { $0.job.group == replica.group }
             let entries = await storage.load(replica.group, from: replica.log.base.index + 1) ?? []
             let values = await storage.state(replica.group) ?? []
-            let prefix = mine.lastIndex { $0.after.matches(replica, entries: entries, values: values) }
+            let prefix = mine.lastIndex { $0.after?.matches(replica, entries: entries, values: values) == true }
             guard let prefix else {
                 Issue.record("\(place): \(replica.group) is as it never was")
                 continue
@@ -107,9 +107,13 @@ import Testing
             let values = await storage.state(replica.group) ?? []
             let place = steps.indices.last {
                 steps[$0].job.group == replica.group
-                    && steps[$0].after.matches(replica, entries: entries, values: values)
+                    && steps[$0].after?.matches(replica, entries: entries, values: values) == true
             }
             last = max(last, try #require(place, "\(replica.group) is as it never was"))
+        }
+        for case .removed(let group, _, let addedAt) in found {
+            let place = steps.indices.last { steps[$0].job.group == group && steps[$0].job.removes(addedAt: addedAt) }
+            last = max(last, try #require(place, "\(group) was never removed"))
         }
         for case .replica(let replica) in found {
             #expect(replica.lost == nil)
@@ -137,7 +141,7 @@ private func runUntilKilled(_ folder: String, seed: UInt64, from begin: Int, lif
         (try? await storage.recover()) != nil
     else { exit(4) }
     var random = RandomSource(seed: seed &* 31 &+ UInt64(life))
-    await storage.perform([steps[begin].job])
+    if begin < steps.count { await storage.perform([steps[begin].job]) }
     killSoon(after: UInt32(5_000 + random.next(upperBound: 30_000 as UInt64)))
     let file = unsafe open(folder + "/answered", O_WRONLY | O_CREAT | O_APPEND, 0o600)
     var next = begin + 1
@@ -178,5 +182,9 @@ extension GroupJob {
         case .create, .write, .remove: true
         default: false
         }
+    }
+
+    fileprivate func removes(addedAt: LogIndex) -> Bool {
+        if case .remove(let id) = self.work { id.addedAt == addedAt } else { false }
     }
 }

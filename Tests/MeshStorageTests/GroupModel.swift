@@ -113,8 +113,8 @@ struct GroupModel: Equatable {
 struct GroupHistory {
     struct Step {
         var job: GroupJob
-        /// What the group should be once the job took effect.
-        var after: GroupModel
+        /// What the group should be once the job took effect; nil if it should be gone.
+        var after: GroupModel?
     }
 
     static let groups = (1...4 as ClosedRange<UInt32>).map { GroupID($0) }
@@ -129,7 +129,7 @@ struct GroupHistory {
         guard var model = self.models[group] else { return [self.create(group, addedAt: 0)] }
         if self.random.next(upperBound: 80 as UInt64) == 0 {
             self.models[group] = nil
-            let removal = Step(job: GroupJob(group, .remove(model.id)), after: model)
+            let removal = Step(job: GroupJob(group, .remove(model.id)), after: nil)
             return [removal, self.create(group, addedAt: model.id.addedAt + 1)]
         }
         let work = model.draw(&self.random)

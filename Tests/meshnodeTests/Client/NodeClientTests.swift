@@ -15,7 +15,7 @@ struct NodeClientTests {
             node: "127.0.0.1:\(server.port)", data: "/nonexistent", tokenFile: nil, environment: [:])
         let heard = Mutex<[String]>([])
         let failure = await #expect(throws: CommandFailure.self) {
-            try await NodeClient.with(address, silenceMax: .milliseconds(300)) { node in
+            try await NodeClient.with(address, silenceMax: .seconds(2)) { node in
                 try await node.events("/v1/events") { event in heard.withLock { $0.append(event.id) } }
             }
         }
