@@ -58,7 +58,9 @@ func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 let fuzzers: [Target] = [
     .executableTarget(
         name: "meshfuzz",
-        dependencies: ["MeshCore", "MeshTransport", "MeshRuntime", "MeshGateway", "CYAML", logging] + http + nio,
+        dependencies: [
+            "MeshCore", "MeshTransport", "MeshStorage", "MeshRuntime", "MeshGateway", "CYAML", logging,
+        ] + http + nio,
         path: "Tests/fuzz", exclude: ["corpus"], swiftSettings: settings + [.enableExperimentalFeature("Extern")],
         linkerSettings: [.unsafeFlags(["-sanitize=fuzzer"])])
 ]
