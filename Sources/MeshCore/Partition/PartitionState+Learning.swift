@@ -19,7 +19,7 @@ extension PartitionState {
         }
         self.addPages(afterEntries: batches, elapsed: elapsed, to: &needs)
         return needs.paths.filter { !self.actors.contains($0) }.map { PartitionKeys.actor($0, isBusy: false) }
-            + needs.keys
+            + needs.keys.filter { !self.buffer.knows($0) }
     }
 
     /// Pages of idempotency keys that these entries may forget.

@@ -42,6 +42,8 @@ struct WriteBuffer: Sendable {
 
     mutating func learn(_ key: [UInt8], _ value: [UInt8]?) { self.learned[key] = .some(value) }
 
+    func knows(_ key: [UInt8]) -> Bool { self.learned.index(forKey: key) != nil }
+
     /// `isNew`: the caller knows that the disk has nothing under the key, so that removing it may cost nothing.
     mutating func put(_ key: [UInt8], _ value: [UInt8], isNew: Bool = false) { self.set(key, value, isNew: isNew) }
 

@@ -42,6 +42,8 @@ struct TestReplica {
 
     mutating func apply(_ entries: [LogEntry]) throws -> [EntryOutcome] {
         for key in self.state.missing(for: entries) { try self.state.learn(key, self.disk[key]) }
+        // A driver asks until nothing is missing.
+        precondition(self.state.missing(for: entries).isEmpty, "what was learned is missing still")
         var batch = StateBatch()
         let outcomes = self.state.apply(entries, into: &batch)
         self.disk.apply(batch)
