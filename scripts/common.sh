@@ -15,3 +15,6 @@ export MESHNODE_TEST_PYTHON="${MESHNODE_TEST_PYTHON:-$MESHNODE_CACHE/venv/bin/py
 
 # Tests that compute for many seconds.
 simulations='^MeshSimulationTests\.'
+
+# How many tests run at once. Without it all begin together, and those with deadlines starve on two cores.
+export SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=8

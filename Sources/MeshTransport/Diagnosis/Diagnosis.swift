@@ -34,8 +34,10 @@ final class Diagnosis {
     /// Who asks sends later by so much: the question must be there before the first probe, which nobody expected otherwise.
     private static let headStart = TimeAmount.milliseconds(100)
     private static let roundTime = TimeAmount.milliseconds(900)
-    /// What comes after the end of its round is late, not hostile.
-    private static let lateTime = TimeAmount.seconds(5)
+    /// That something was lost is said so much later than that all came: a machine with much to do reads its socket late.
+    static let lateBy = TimeAmount.milliseconds(1300)
+    /// What comes after its round was judged is late, not hostile.
+    private static let keptFor = TimeAmount.seconds(5)
 
     private let loop: any EventLoop
     private let outlet: Outlet
@@ -78,7 +80,7 @@ final class Diagnosis {
         for delay in Self.sendAfter {
             self.after(start + delay) { self.sendProbes(number, endpoint) }
         }
-        self.after(Self.roundTime + Self.lateTime) { self.rounds[number] = nil }
+        self.after(Self.roundTime + Self.keptFor) { self.rounds[number] = nil }
         return true
     }
 
@@ -113,7 +115,10 @@ final class Diagnosis {
             guard let endpoint = self.outlet.endpoint(node),
                 self.beginRound(number, with: endpoint, sendingAfter: .zero)
             else { return }
-            self.after(Self.roundTime) { reply(.probed(self.seen(in: number))) }
+            self.after(Self.roundTime) {
+                guard self.seen(in: number) != .all else { return reply(.probed(.all)) }
+                self.after(Self.lateBy) { reply(.probed(self.seen(in: number))) }
+            }
         case .dial:
             guard self.dials < Self.dialsMax, let endpoint = self.outlet.endpoint(node) else { return }
             self.dials += 1

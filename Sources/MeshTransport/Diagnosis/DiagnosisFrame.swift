@@ -11,6 +11,7 @@ package struct DatagramSizes: OptionSet, Hashable, Sendable {
     package static let full = DatagramSizes(rawValue: 2)
 
     static let each: [DatagramSizes] = [.small, .full]
+    static let all: DatagramSizes = [.small, .full]
 
     /// Sealed, of one that has a single size.
     package var sealedBytes: Int { self == .full ? DatagramSealer.sealedBytesMax : 64 }

@@ -68,10 +68,13 @@ extension MeshNetwork {
         let number = randomUInt64()
         // Without a round of its own nothing is sent, and what did not arrive would tell nothing.
         if await self.askGossip({ $0.diagnosis.beginRound(number, with: endpoint) }) == true {
-            if let answer = await self.ask(.probe(number: number), of: node), case .probed(let sizes) = answer.frame {
-                report.arrivedThere = sizes
-            }
+            let answer = await self.ask(.probe(number: number), of: node, within: Self.answerTimeout + Diagnosis.lateBy)
+            if case .probed(let sizes) = answer?.frame { report.arrivedThere = sizes }
             report.arrivedHere = await self.askGossip { $0.diagnosis.seen(in: number) } ?? []
+            if report.arrivedHere != .all {
+                try? await Task.sleep(for: .nanoseconds(Diagnosis.lateBy.nanoseconds))
+                report.arrivedHere = await self.askGossip { $0.diagnosis.seen(in: number) } ?? []
+            }
         }
         if case .dialled(let outcome, let endpoint) = await dialled?.frame {
             report.dial = PathReport.Dial(outcome: outcome, endpoint: endpoint)
