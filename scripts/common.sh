@@ -17,4 +17,4 @@ export MESHNODE_TEST_PYTHON="${MESHNODE_TEST_PYTHON:-$MESHNODE_CACHE/venv/bin/py
 simulations='^MeshSimulationTests\.'
 
 # How many tests run at once. Without it all begin together, and those with deadlines starve on two cores.
-export SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=8
+export SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=4
