@@ -8,8 +8,12 @@ import struct
 import threading
 import time
 
+from meshlocal import PATIENCE, wait_until
+
 ETH_P_ALL = 3
 PACKET_OUTGOING = 4
+# Of 400 KiB that a socket has at least, with all that the kernel counts: room for the next 64 packets.
+WAITING_MAX = 100_000
 
 
 class Capture:
@@ -84,32 +88,42 @@ def hostile_datagrams(genuine, count, seed):
         yield bytes(packet)
 
 
-def send_datagrams(port, packets):
+def send_datagrams(host, port, packets):
+    """As fast as they are read: what is faster is dropped by the kernel, and shows nothing of who does not read it."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
-        sender.connect(("127.0.0.1", port))
+        sender.connect((host, port))
         for number, packet in enumerate(packets):
             sender.send(packet)
             if number % 64 == 63:
-                time.sleep(0.002)  # a stranger on a real network is not faster either
+                wait_until(f"{host}:{port} is read", lambda: bytes_waiting(port) < WAITING_MAX, poll=0.002)
+
+
+def bytes_waiting(port):
+    return int(udp_socket(port)[4].split(":")[1], 16)
 
 
 def kernel_drops(port):
     """Datagrams that found the socket of a port full, as the kernel counts them."""
+    return int(udp_socket(port)[-1])
+
+
+def udp_socket(port):
+    """What the kernel tells of it: proc(5)."""
     for table in ("/proc/net/udp", "/proc/net/udp6"):
         with open(table) as file:
             for line in file.readlines()[1:]:
                 fields = line.split()
                 if int(fields[1].rsplit(":", 1)[1], 16) == port:
-                    return int(fields[-1])
+                    return fields
     raise LookupError(f"nobody listens at UDP port {port}")
 
 
-def junk_streams(port, count, silent, seed):
+def junk_streams(host, port, count, silent, seed):
     """Connections that say nonsense, and some that say nothing: open until the node ends them. How many it did not end."""
     draw = random.Random(seed)
     streams = []
     for number in range(count + silent):
-        stream = socket.create_connection(("127.0.0.1", port), timeout=10)
+        stream = socket.create_connection((host, port), timeout=PATIENCE)
         streams.append(stream)
         try:
             if number < count:
@@ -117,7 +131,7 @@ def junk_streams(port, count, silent, seed):
         except OSError:
             pass  # turned away already
     left = 0
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + PATIENCE
     for stream in streams:
         stream.settimeout(max(0.1, deadline - time.monotonic()))
         try:

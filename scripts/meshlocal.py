@@ -1,12 +1,13 @@
 """A mesh of real nodes on loopback, for the demo, the process tests, the soak test and the benchmarks.
 
-Ports are chosen by the system, data folders lie in one temporary folder, and `close` ends every process that was
-started here, by its id. Every wait is for a condition and has a deadline.
+Ports are chosen by the system, on an address of loopback that nobody else uses, data folders lie in one temporary
+folder, and `close` ends every process that was started here, by its id. Every wait is for a condition and has a deadline.
 """
 import http.client
 import json
 import os
 import pathlib
+import random
 import shutil
 import signal
 import socket
@@ -15,6 +16,9 @@ import tempfile
 import time
 
 POLL = 0.02
+# Seconds. What happens at all happens within them, also on a machine that is busy with other things: how long things take
+# is measured by benchmarks and judged by nobody here.
+PATIENCE = 120
 # In the environment of every process started here, and so in that of the workers they start.
 MARK = "MESHLOCAL_FOLDER"
 
@@ -23,7 +27,7 @@ class Failure(Exception):
     """What did not happen in time, with what the nodes said."""
 
 
-def wait_until(what, condition, seconds, poll=POLL):
+def wait_until(what, condition, seconds=PATIENCE, poll=POLL):
     """The first true value of `condition()`."""
     deadline = time.monotonic() + seconds
     while True:
@@ -73,12 +77,12 @@ class Node:
 
     # The process
 
-    def start(self, *arguments, wait=True, seconds=30):
+    def start(self, *arguments, wait=True, seconds=PATIENCE):
         """Starts the daemon, with the node's own flags and what is given here, and waits for its `ready`."""
         self.starts += 1
         self.output = self.mesh.folder / f"{self.name}.{self.starts}.out"
         self.log = self.mesh.folder / f"{self.name}.{self.starts}.log"
-        prefix, address = (self.host.prefix, self.host.address) if self.host else ([], "127.0.0.1")
+        prefix, address = (self.host.prefix, self.host.address) if self.host else ([], self.mesh.address)
         flags = [*self.flags, *map(str, arguments)]
         for flag, value in ("--bind", f"{address}:0"), ("--http", "none"):
             if flag not in flags:
@@ -92,7 +96,7 @@ class Node:
             self.wait_ready(seconds)
         return self
 
-    def wait_ready(self, seconds=30):
+    def wait_ready(self, seconds=PATIENCE):
         def ready():
             if self.process.poll() is not None:
                 raise Failure(f"{self.name} ended with {self.process.returncode} before it was ready\n{self.tail()}")
@@ -105,12 +109,12 @@ class Node:
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
 
-    def stop(self, seconds=20, number=signal.SIGTERM):
+    def stop(self, seconds=PATIENCE, number=signal.SIGTERM):
         """Leaves the mesh; the exit status."""
         self.process.send_signal(number)
         return self.wait_exit(seconds)
 
-    def wait_exit(self, seconds=20):
+    def wait_exit(self, seconds=PATIENCE):
         try:
             return self.process.wait(seconds)
         except subprocess.TimeoutExpired:
@@ -124,7 +128,7 @@ class Node:
         parts = [path.read_text(errors="replace").splitlines()[-lines:] for path in (self.output, self.log)]
         return "\n".join(f"    {self.name}| {line}" for part in parts for line in part)
 
-    def wait_until(self, what, condition, seconds):
+    def wait_until(self, what, condition, seconds=PATIENCE):
         try:
             return wait_until(what, condition, seconds)
         except Failure as failure:
@@ -132,7 +136,7 @@ class Node:
 
     # The API
 
-    def request(self, method, path, body=None, headers=None, timeout=10):
+    def request(self, method, path, body=None, headers=None, timeout=PATIENCE):
         connection = UnixConnection(self.data / "api.sock", timeout)
         try:
             connection.request(method, path, body, headers or {})
@@ -160,7 +164,7 @@ class Node:
         """Where others reach it."""
         return self.addresses["advertise"]
 
-    def command(self, *arguments, input=None, timeout=60):
+    def command(self, *arguments, input=None, timeout=PATIENCE):
         """Runs the CLI against this node, which the environment names: `--data` of `send` and `call` is the message."""
         return self.mesh.command(*arguments, input=input, timeout=timeout, environment={"MESHNODE_DATA": str(self.data)})
 
@@ -185,6 +189,8 @@ class Mesh:
         self.binary = str(pathlib.Path(binary).resolve())
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="meshnode-"))
         self.workdir = workdir or self.folder
+        # A port that a node gives back stays free until the node is back: nobody else asks for one here.
+        self.address = f"127.{random.randint(1, 254)}.{random.randint(0, 255)}.{random.randint(1, 254)}"
         self.token_file = self.folder / "token"
         self.nodes, self.spawned = [], []
 
@@ -201,7 +207,7 @@ class Mesh:
         for process in processes:
             process.wait()
         try:
-            wait_until("workers end with their daemons", lambda: not self.processes(), 10)
+            wait_until("workers end with their daemons", lambda: not self.processes())
         finally:
             for process in self.processes():
                 os.kill(process, signal.SIGKILL)
@@ -241,7 +247,7 @@ class Mesh:
         node = self.node(name, *flags, environment=environment, host=host)
         return node.start("--join", seed.address, "--token-file", self.token_file)
 
-    def wait_members(self, count, state="alive", seconds=30, nodes=None):
+    def wait_members(self, count, state="alive", seconds=PATIENCE, nodes=None):
         """Every node counts so many members in that state."""
         for node in nodes or [node for node in self.nodes if node.running]:
             counted = lambda: node.status()["mesh"]["members"][state] == count
@@ -261,7 +267,7 @@ class Mesh:
         self.spawned.append(Spawned(process, output))
         return self.spawned[-1]
 
-    def command(self, *arguments, input=None, timeout=60, environment=None):
+    def command(self, *arguments, input=None, timeout=PATIENCE, environment=None):
         return subprocess.run(
             [self.binary, *map(str, arguments)], input=input, capture_output=True, text=True, timeout=timeout,
             cwd=self.workdir, env={**os.environ, **(environment or {})})

@@ -14,7 +14,7 @@ _subnets = itertools.count()
 
 def run(*command):
     """Output of a command that must succeed."""
-    result = subprocess.run([str(part) for part in command], capture_output=True, text=True, timeout=20)
+    result = subprocess.run([str(part) for part in command], capture_output=True, text=True, timeout=120)
     if result.returncode != 0:
         raise RuntimeError(f"{' '.join(map(str, command))}: {result.stderr.strip() or result.stdout.strip()}")
     return result.stdout

@@ -8,7 +8,7 @@ import unittest
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT / "scripts"))
 
-from meshlocal import Failure, Mesh, Node, UnixConnection, wait_until  # noqa: E402,F401 (re-exported)
+from meshlocal import PATIENCE, Failure, Mesh, Node, UnixConnection, wait_until  # noqa: E402,F401 (re-exported)
 
 
 class MeshCase(unittest.TestCase):
@@ -20,7 +20,7 @@ class MeshCase(unittest.TestCase):
         self.mesh = Mesh()
         self.addCleanup(self.mesh.close)
 
-    def apply(self, node, name, path, command, timeout="5s", **environment):
+    def apply(self, node, name, path, command, timeout="60s"):
         """Applies an `exec` actor on a node."""
         file = self.mesh.folder / f"{name}.yaml"
         lines = [
@@ -46,10 +46,11 @@ class MeshCase(unittest.TestCase):
             self.assertIn(part.lower(), result.stderr.lower())
         self.assertNotIn("Fatal error", result.stderr)
 
-    def refused_start(self, *arguments, data=None, seconds=20, prefix=()):
+    def refused_start(self, *arguments, data=None, seconds=PATIENCE, prefix=()):
         """The result of a `meshnode start` that is expected to end by itself; `prefix` runs it as somebody else."""
         data = data or self.mesh.folder / "refused"
-        command = [*prefix, self.mesh.binary, "start", "--data", data, "--bind", "127.0.0.1:0", "--http", "none"]
+        bind = f"{self.mesh.address}:0"
+        command = [*prefix, self.mesh.binary, "start", "--data", data, "--bind", bind, "--http", "none"]
         return subprocess.run(
             [str(part) for part in [*command, *arguments]], capture_output=True, text=True, timeout=seconds,
             cwd=self.mesh.folder)

@@ -8,7 +8,7 @@ import signal
 import time
 import unittest
 
-from support import Failure, MeshCase
+from support import PATIENCE, Failure, MeshCase
 
 ESCAPES = re.compile(r"\x1b(\[[0-9;?]*[ -/]*[@-~]|\][^\x07]*\x07|[()].|[=>78M])|\r|\x08")
 
@@ -28,16 +28,26 @@ class Terminal:
         self.shown = ""
         os.write(self.descriptor, text.encode())
 
-    def wait(self, text, seconds=20):
-        deadline = time.monotonic() + seconds
+    def wait(self, text, again=None):
+        """Until it shows this; `again` is typed now and then until it does."""
+        deadline = time.monotonic() + PATIENCE
+        next_try = time.monotonic() + 5
         while text not in self.shown:
             if time.monotonic() > deadline:
                 raise Failure(f"the shell does not show {text!r} but {self.shown!r}")
+            if again and time.monotonic() > next_try:
+                next_try = time.monotonic() + 5
+                os.write(self.descriptor, again.encode())
             if select.select([self.descriptor], [], [], 0.05)[0]:
                 try:
                     self.shown += ESCAPES.sub("", os.read(self.descriptor, 65536).decode(errors="replace"))
                 except OSError:
                     raise Failure(f"the shell ended; it showed {self.shown!r}") from None
+
+    def complete(self, typed, shown):
+        # A node that is asked for names has a second; whoever gets nothing presses TAB again.
+        self.type(typed + "\t")
+        self.wait(shown, again="\t")
 
     def close(self):
         os.kill(self.pid, signal.SIGKILL)
@@ -67,15 +77,11 @@ class Completion(MeshCase):
         return terminal
 
     def complete(self, terminal):
-        terminal.type("meshnode stat\t")
-        terminal.wait("meshnode status")
+        terminal.complete("meshnode stat", "meshnode status")
         # One that is not on the line yet, so that what is typed cannot be taken for it.
-        terminal.type("--wat\t")
-        terminal.wait("--watch")
-        terminal.type("\x15meshnode logs alp\t")
-        terminal.wait("meshnode logs alpha")
-        terminal.type("\x15meshnode get wordc\t")
-        terminal.wait("meshnode get wordcount")
+        terminal.complete("--wat", "--watch")
+        terminal.complete("\x15meshnode logs alp", "meshnode logs alpha")
+        terminal.complete("\x15meshnode get wordc", "meshnode get wordcount")
 
     def node(self):
         node = self.mesh.create("alpha")

@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import unittest
 
-from support import MeshCase
+from support import PATIENCE, MeshCase
 
 MIB = 1 << 20
 
@@ -31,7 +31,7 @@ class SmallDisk:
         self.data = data
         # Kept by a process that does nothing else, so that it outlives the node's restarts.
         self.holder = subprocess.Popen(
-            ["unshare", "--mount", "sh", "-c", f"mount -t tmpfs -o size={mib}m none '{data}' && echo && exec sleep 1000"],
+            ["unshare", "--mount", "sh", "-c", f"mount -t tmpfs -o size={mib}m none '{data}' && echo && exec sleep 10000"],
             stdout=subprocess.PIPE)
         self.holder.stdout.readline()
         self.prefix = ["nsenter", f"--mount=/proc/{self.holder.pid}/ns/mnt"]
@@ -57,7 +57,7 @@ class SmallDisk:
 
     def command(self, *arguments):
         return subprocess.run(
-            [*self.prefix, *map(str, arguments)], capture_output=True, text=True, timeout=60)
+            [*self.prefix, *map(str, arguments)], capture_output=True, text=True, timeout=PATIENCE)
 
     def close(self):
         self.holder.kill()
@@ -92,7 +92,7 @@ class FullDisk(MeshCase):
         disk.fill(until=20 * MIB)
         alpha.wait_until(
             "status warns of the disk",
-            lambda: any("no more messages are taken" in text for text in alpha.status()["node"]["warnings"]), 10)
+            lambda: any("no more messages are taken" in text for text in alpha.status()["node"]["warnings"]))
         refused = self.send(alpha, "/meshnode/counter/a", b'{"add":1}')
         self.assertEqual(refused.status, 429, refused.body)
         self.assertIn("disk of this node is full", refused.json["error"]["message"])
@@ -103,7 +103,7 @@ class FullDisk(MeshCase):
         self.assertEqual(alpha.request("GET", "/readyz").status, 200)
         self.assertIn("the disk is nearly full", alpha.log.read_text())
         disk.empty()
-        alpha.wait_until("the warning goes", lambda: not alpha.status()["node"]["warnings"], 10)
+        alpha.wait_until("the warning goes", lambda: not alpha.status()["node"]["warnings"])
         reply = alpha.request("POST", "/v1/call/meshnode/counter/a", b'{"add":1}')
         self.assertEqual((reply.status, reply.json), (200, {"value": 2}), reply.body)
         self.assertEqual(alpha.stop(), 0)

@@ -50,7 +50,9 @@ class Healthy(Diagnosed, MeshCase):
         self.pick(found, "clock", "from those of 2 members", severity="fine")
         self.pick(found, "versions", "all members run", severity="fine")
         self.pick(found, "keys", "all 3 members seal with", severity="fine")
-        self.pick(found, "disk", "a write with fsync takes", severity="fine")
+        # How fast the disk is, is another matter: that of the machine that this runs on.
+        speed = [finding for finding in found if "a write with fsync takes" in finding["what"]]
+        self.assertEqual([finding["check"] for finding in speed], ["disk"], found)
         self.pick(found, "folder", "belongs to its user alone", severity="fine")
         text = self.succeed(alpha.command("doctor")).stdout
         self.assertTrue(text.startswith("alpha: 0 problems"), text)
@@ -67,7 +69,7 @@ class Healthy(Diagnosed, MeshCase):
         for secret in secrets:
             (alpha.data / secret).chmod(0o644)
         beta.kill()
-        alpha.wait_until("beta is dead", lambda: alpha.state_of("beta") == "dead", 15)
+        alpha.wait_until("beta is dead", lambda: alpha.state_of("beta") == "dead")
         found = self.doctor(alpha)
         for secret in secrets:
             self.pick(found, "folder", secret, "mode 644")

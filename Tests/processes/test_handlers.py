@@ -37,7 +37,7 @@ class Handlers(MeshCase):
         program = self.mesh.folder / "program.py"
         program.write_text(PROGRAM)
         node = self.mesh.create("alpha")
-        self.apply(node, "program", "/program/{key}", [sys.executable, str(program)], timeout="20s")
+        self.apply(node, "program", "/program/{key}", [sys.executable, str(program)])
         return node
 
     def call(self, node, body):
@@ -54,7 +54,7 @@ class Handlers(MeshCase):
         commands = [pathlib.Path(f"/proc/{pid}/cmdline").read_bytes() for pid in self.mesh.processes()]
         self.assertIn(b"meshnode\0guard\0", commands)
         node.kill()
-        wait_until("the program and what it started are gone", lambda: not any(map(is_running, pids)), 10)
+        wait_until("the program and what it started are gone", lambda: not any(map(is_running, pids)))
 
     def test_the_guard_kills_whom_the_last_whole_line_names(self):
         # Sessions of their own, as programs have; a killed daemon can leave half a number behind.
@@ -62,13 +62,13 @@ class Handlers(MeshCase):
         self.addCleanup(lambda: [process.kill() or process.wait() for process in (first, second)])
         guard = self.mesh.command("guard", input=f"{first.pid} {second.pid}\n{first.pid}\n{second.pid}")
         self.assertEqual(guard.returncode, 0, guard.stderr)
-        wait_until("the first is killed", lambda: first.poll() is not None, 10)
+        wait_until("the first is killed", lambda: first.poll() is not None)
         self.assertIsNone(second.poll())
 
     def test_a_program_that_ends_is_reaped_at_once_and_started_again_for_the_next_message(self):
         node = self.with_program()
         first, _ = self.call(node, '"end"')
-        wait_until("it is reaped", lambda: not os.path.exists(f"/proc/{first}"), 10)
+        wait_until("it is reaped", lambda: not os.path.exists(f"/proc/{first}"))
         second, _ = self.call(node, '"end"')
         self.assertNotEqual(first, second)
         self.assertNotIn("crashed", node.log.read_text())

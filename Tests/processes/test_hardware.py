@@ -74,22 +74,22 @@ class Driver(HardwareCase):
         known = {
             "gpu.count": "2", "gpu.1.model": "Fake G100", "gpu.0.memory.free": "80000MiB", "gpu.1.temperature": "42C",
             "gpu.driver": "999.1", "gpu.cuda": "13.2", "rack.power": "2kW"}
-        alpha.wait_until("both GPUs are known", lambda: seen().items() >= known.items() and "gpu.0.model" in seen(), 15)
+        alpha.wait_until("both GPUs are known", lambda: seen().items() >= known.items() and "gpu.0.model" in seen())
         jsonschema.validate(alpha.status(), status_schema())
         wide = self.succeed(alpha.command("status", "--wide")).stdout
         self.assertIn("2 Fake G100", wide)
 
         # Changes: memory is taken, and one GPU falls off the bus.
         self.set(count=2, busy=30, free=10000, lost=1)
-        alpha.wait_until("the memory is seen to be taken", lambda: seen().get("gpu.0.memory.free") == "10000MiB", 25)
+        alpha.wait_until("the memory is seen to be taken", lambda: seen().get("gpu.0.memory.free") == "10000MiB")
         gone = lambda: seen().get("gpu.count") == "1" and not any(key.startswith("gpu.1.") for key in seen())
-        alpha.wait_until("the lost GPU is gone", gone, 15)
+        alpha.wait_until("the lost GPU is gone", gone)
         warnings = beta.status()["node"]["warnings"]
         self.assertTrue(any("gpu.1" in warning and "lost" in warning for warning in warnings), warnings)
 
         # Hangs: everything else goes on.
         self.set(count=2, hang=1)
-        alpha.wait_until("nothing is told of GPUs any more", lambda: not any(key.startswith("gpu.") for key in seen()), 20)
+        alpha.wait_until("nothing is told of GPUs any more", lambda: not any(key.startswith("gpu.") for key in seen()))
         self.assertEqual(beta.request("POST", "/v1/call/meshnode/echo/x", "1").status, 200)
         self.assertEqual(alpha.state_of("beta"), "alive")
         self.assertIn("cpu.cores", seen())
@@ -97,7 +97,7 @@ class Driver(HardwareCase):
 
         # And is well again; the second failure waits twice as long.
         self.set(count=1, driver=2)
-        alpha.wait_until("the new driver is known", lambda: seen().get("gpu.driver") == "999.2", 25)
+        alpha.wait_until("the new driver is known", lambda: seen().get("gpu.driver") == "999.2")
         self.assertEqual(beta.status()["node"]["warnings"], [])
         lines = [line for line in beta.log.read_text().splitlines() if "capability is withdrawn" in line]
         self.assertEqual(len(lines), 2, "one line for each failure, not for each reading")
@@ -107,12 +107,12 @@ class Driver(HardwareCase):
         alpha = self.mesh.create("alpha", "--nvml", library)
         seen = lambda: self.capabilities(alpha, "alpha")
         warns = lambda text: any(text in warning for warning in alpha.status()["node"]["warnings"])
-        alpha.wait_until("the driver is missed", lambda: warns("Driver Not Loaded"), 15)
+        alpha.wait_until("the driver is missed", lambda: warns("Driver Not Loaded"))
         self.set(count=1)
-        alpha.wait_until("the driver is loaded", lambda: seen().get("gpu.count") == "1", 15)
+        alpha.wait_until("the driver is loaded", lambda: seen().get("gpu.count") == "1")
         self.set(count=1, crash=1)
-        alpha.wait_until("the crash is told", lambda: warns("has ended"), 15)
-        alpha.wait_until("the GPU is withdrawn", lambda: "gpu.count" not in seen(), 5)
+        alpha.wait_until("the crash is told", lambda: warns("has ended"))
+        alpha.wait_until("the GPU is withdrawn", lambda: "gpu.count" not in seen())
         self.assertEqual(alpha.stop(), 0)
 
     def test_eight_gpus_in_seven_instances_each_fit(self):
@@ -123,7 +123,7 @@ class Driver(HardwareCase):
         count = lambda end: sum(key.startswith("gpu.") and key.endswith(end) for key in seen())
         ends = {".model": 8, ".uuid": 8, ".temperature": 8, ".profile": 8 * 7, ".memory.free": 8 + 8 * 7, ".memory.total": 8 + 8 * 7}
         # Each field is a rumor of its own, and they come in any order.
-        alpha.wait_until("every fact arrives", lambda: {end: count(end) for end in ends} == ends, 30)
+        alpha.wait_until("every fact arrives", lambda: {end: count(end) for end in ends} == ends)
         told = seen()
         self.assertEqual(told["gpu.7.mig.6.profile"], "1g.12gb")
         self.assertNotIn("gpu.0.utilization", told, "the driver does not tell it of a split GPU")
@@ -141,12 +141,12 @@ class Driver(HardwareCase):
             (line.split()[-1] for line in alpha.request("GET", "/metrics").body.decode().splitlines()
              if line.split()[0] == name), None)
         free = 'meshnode_gpu_memory_free_bytes{gpu="0"}'
-        alpha.wait_until("the GPU is measured", lambda: gauge(free) == str(1 << 30), 15)
+        alpha.wait_until("the GPU is measured", lambda: gauge(free) == str(1 << 30))
         self.assertEqual(gauge('meshnode_gpu_utilization_ratio{gpu="0"}'), "0.5")
         self.assertGreater(float(gauge("meshnode_host_memory_available_bytes")), 0)
         self.assertEqual(gauge("meshnode_hardware_failures"), "0")
         self.set(init=9)
-        alpha.wait_until("the GPU is not measured any more", lambda: gauge(free) == "NaN", 15)
+        alpha.wait_until("the GPU is not measured any more", lambda: gauge(free) == "NaN")
         self.assertEqual((gauge("meshnode_gpus"), gauge("meshnode_hardware_failures")), ("0", "1"))
 
 

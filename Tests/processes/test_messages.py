@@ -1,12 +1,14 @@
 """Messages between real nodes: where they go, that they are kept, and how often they take effect."""
 import json
 import sys
+import time
 
 from support import ROOT, MeshCase
 
-# An actor that writes down what it was given, and answers with it. `die` and `hang` do what they say, once per message.
+# An actor that writes down what it was given, and answers with it. `die` and `hang` do what they say, once per message;
+# `hold` waits until the test lets it go.
 NOTER = r"""
-import json, os, sys
+import json, os, sys, time
 for line in sys.stdin:
     message = json.loads(line)
     with open(os.environ["NOTES"], "a") as notes:
@@ -19,6 +21,8 @@ for line in sys.stdin:
             os._exit(3)
         while True:
             sys.stdin.readline() or os._exit(0)
+    while body == "hold" and not os.path.exists(os.environ["NOTES"] + ".go"):
+        time.sleep(0.02)
     print("a line for the log", file=sys.stderr, flush=True)
     if body == "fail":
         print(json.dumps({"id": message["id"], "error": {"code": "tooHard", "message": "no idea"}}), flush=True)
@@ -35,19 +39,24 @@ class Messages(MeshCase):
         self.mesh.wait_members(3)
         return nodes
 
-    def with_noter(self):
+    def with_noter(self, timeout="60s"):
         nodes = self.three()
         program = self.mesh.folder / "noter.py"
         program.write_text(NOTER)
-        self.apply(nodes[0], "noter", "/note/{key}", [sys.executable, str(program)], timeout="2s")
+        self.apply(nodes[0], "noter", "/note/{key}", [sys.executable, str(program)], timeout=timeout)
         for node in nodes:
             spread = lambda node=node: node.request("GET", "/v1/definitions").json["definitions"]
-            node.wait_until(f"{node.name} has the definition", spread, 10)
+            node.wait_until(f"{node.name} has the definition", spread)
         return nodes
+
+    def let_go(self):
+        (self.mesh.folder / "notes.go").touch()
 
     def notes(self):
         path = self.mesh.folder / "notes"
-        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+        lines = path.read_text().splitlines(keepends=True) if path.exists() else []
+        # The last may be in the making.
+        return [json.loads(line) for line in lines if line.endswith("\n")]
 
     def test_every_node_reaches_every_path(self):
         for node in self.three():
@@ -90,10 +99,10 @@ class Messages(MeshCase):
             node.start("--bind", addresses[node.name], wait=False)
         for node in nodes:
             node.wait_ready()
-        self.mesh.wait_members(3, seconds=60)
+        self.mesh.wait_members(3)
         for number in range(12):
             counter = lambda: nodes[1].request("POST", f"/v1/call/meshnode/counter/{number}", '{"add":0}')
-            nodes[1].wait_until("the counter answers", lambda: counter().status == 200, 20)
+            nodes[1].wait_until("the counter answers", lambda: counter().status == 200)
             self.assertEqual(counter().json, {"value": 7})
 
     def test_registers_and_queues_across_nodes_and_restarts(self):
@@ -113,9 +122,9 @@ class Messages(MeshCase):
             node.start("--bind", addresses[node.name], wait=False)
         for node in nodes:
             node.wait_ready()
-        self.mesh.wait_members(3, seconds=60)
+        self.mesh.wait_members(3)
         nodes[0].wait_until(
-            "the register answers", lambda: "value" in ask(nodes[0], "register", {"read": True}), 20)
+            "the register answers", lambda: "value" in ask(nodes[0], "register", {"read": True}))
         self.assertEqual(ask(nodes[0], "register", {"read": True}), {"value": 3, "swapped": False})
         for left in ({"turn": 1}, {"turn": 2}, None):
             self.assertEqual(ask(nodes[2], "queue", {"pop": True}), {"value": left})
@@ -126,37 +135,42 @@ class Messages(MeshCase):
         nodes = self.with_noter()
         alpha, victim = nodes[0], nodes[2]
         owned = self.paths_of(victim, alpha)
-        # Accepted, and not yet processed: the first message holds its actor for two seconds.
+        # Accepted, and not yet processed: the first message holds its actor.
         accepted = []
-        for body in ('"hang"', '"after"', '"last"'):
+        for body in ('"hold"', '"after"', '"last"'):
             for path in owned:
                 reply = alpha.request("POST", f"/v1/send{path}", body)
                 self.assertEqual(reply.status, 202, reply.body)
                 accepted.append(reply.json["id"])
         victim.kill()
-        alpha.wait_until("the victim is dead", lambda: alpha.state_of("gamma") == "dead", 15)
+        alpha.wait_until("the victim is dead", lambda: alpha.state_of("gamma") == "dead")
         self.assertFalse(set(accepted) <= {identifier for _, identifier, _ in self.notes()})
+        self.let_go()
         victim.start()
         alpha.wait_until(
             "all accepted messages are processed",
-            lambda: set(accepted) <= {identifier for _, identifier, _ in self.notes()}, 30)
+            lambda: set(accepted) <= {identifier for _, identifier, _ in self.notes()})
         for path in owned:
             bodies = [body for note, _, body in self.notes() if note == path]
-            self.assertEqual(sorted(set(bodies), key=bodies.index), ["hello", "hang", "after", "last"])
+            self.assertEqual(sorted(set(bodies), key=bodies.index), ["hello", "hold", "after", "last"])
 
     def paths_of(self, owner, client, count=3):
         """Paths of the noter that one node owns: each is called once, and `actors` tells where it lives."""
         for number in range(40):
             reply = client.request("POST", f"/v1/call/note/{number}", '"hello"')
             self.assertEqual(reply.status, 200, reply.body)
-        actors = client.request("GET", "/v1/actors?prefix=/note/").json["actors"]
-        owned = [actor["path"] for actor in actors if actor["node"] == owner.name][:count]
-        self.assertEqual(len(owned), count, actors)
-        return owned
+        def owned():
+            # A member that is asked has two seconds.
+            actors = client.request("GET", "/v1/actors?prefix=/note/").json["actors"]
+            paths = [actor["path"] for actor in actors if actor["node"] == owner.name][:count]
+            return paths if len(paths) == count else None
+
+        return client.wait_until(f"{count} paths of {owner.name} are listed", owned)
 
     def test_an_actor_of_ours_answers_fails_dies_and_hangs(self):
-        alpha, beta, _ = self.with_noter()
-        call = lambda body: beta.request("POST", "/v1/call/note/a", json.dumps(body), timeout=30)
+        alpha, beta, _ = self.with_noter(timeout="6s")
+        headers = {"Meshnode-Deadline-Ms": "100000"}
+        call = lambda body: beta.request("POST", "/v1/call/note/a", json.dumps(body), headers)
         self.assertEqual(call("hello").json, {"echo": "hello", "path": "/note/a"})
         failed = call("fail")
         self.assertEqual((failed.status, failed.json["error"]["code"]), (502, "handler_failed"), failed.body)
@@ -172,7 +186,7 @@ class Messages(MeshCase):
         for number in range(60):
             self.assertEqual(nodes[0].request("POST", "/v1/send/note/order", json.dumps(number)).status, 202)
         bodies = lambda: [body for path, _, body in self.notes() if path == "/note/order"]
-        nodes[0].wait_until("all are processed", lambda: len(bodies()) >= 60, 20)
+        nodes[0].wait_until("all are processed", lambda: len(bodies()) >= 60)
         self.assertEqual(bodies(), list(range(60)))
 
     def test_a_full_mailbox_pushes_back(self):
@@ -182,7 +196,7 @@ class Messages(MeshCase):
         file = self.mesh.folder / "small.yaml"
         file.write_text(
             "apiVersion: meshnode/v1\nkind: Actor\nmetadata: {name: small}\nspec:\n  path: /small/{key}\n"
-            f"  handler:\n    exec: {{command: [{sys.executable}, {program}], timeout: 20s}}\n"
+            f"  handler:\n    exec: {{command: [{sys.executable}, {program}], timeout: 60s}}\n"
             "  mailbox: {limit: 5}\n")
         self.succeed(alpha.command("apply", "-f", file))
         replies = [alpha.request("POST", "/v1/send/small/a", '"hang"') for _ in range(8)]
@@ -223,12 +237,15 @@ class Messages(MeshCase):
 
     def test_an_acknowledged_message_outlives_the_patience_of_its_sender(self):
         alpha = self.with_noter()[0]
-        self.assertEqual(alpha.request("POST", "/v1/send/note/busy", '"hang"').status, 202)
-        sent = self.succeed(alpha.command("send", "/note/busy", "--data", '"after"', "--timeout", "1s"))
-        # The first message holds the actor for two seconds, which is longer than the sender of the second would wait.
+        self.assertEqual(alpha.request("POST", "/v1/send/note/busy", '"hold"').status, 202)
+        patience = 5
+        sent = self.succeed(alpha.command("send", "/note/busy", "--data", '"after"', "--timeout", f"{patience}s"))
+        # The first message holds the actor for longer than the sender of the second would have waited.
+        time.sleep(patience)
+        self.let_go()
         alpha.wait_until(
             "the second message is processed",
-            lambda: sent.stdout.strip() in {identifier for _, identifier, _ in self.notes()}, 20)
+            lambda: sent.stdout.strip() in {identifier for _, identifier, _ in self.notes()})
 
     def test_exit_statuses_of_the_cli(self):
         alpha = self.mesh.create("alpha")

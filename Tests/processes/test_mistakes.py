@@ -69,7 +69,7 @@ class Mistakes(MeshCase):
     def test_a_joining_node_takes_no_definitions(self):
         self.mesh.create("other").stop()
         node = self.mesh.node("lonely").start("--join", "127.0.0.1:1", "--token-file", self.mesh.token_file, wait=False)
-        node.wait_until("it serves", lambda: (node.data / "addresses.json").exists(), 20)
+        node.wait_until("it serves", lambda: (node.data / "addresses.json").exists())
         file = self.mesh.folder / "actor.yaml"
         file.write_text(ACTOR.format(name="first", path="/x/{key}"))
         self.refuse(node.command("apply", "-f", file), 1, "has not joined")
@@ -79,7 +79,7 @@ class Mistakes(MeshCase):
         alpha = self.mesh.create("alpha")
         self.mesh.join("beta", "--name", "alpha")
         self.mesh.wait_members(2)
-        warnings = wait_until("it warns", lambda: alpha.status()["node"]["warnings"], 10)
+        warnings = wait_until("it warns", lambda: alpha.status()["node"]["warnings"])
         self.assertIn("2 members are named alpha", warnings[0])
         self.assertIn("--name", warnings[0])
 

@@ -15,13 +15,13 @@ for line in sys.stdin:
     attempt = int(file.read_text()) + 1 if file.exists() else 1
     file.write_text(str(attempt))
     with open(folder / "times", "a") as times:
-        print(message["id"], time.time(), file=times)
+        print(message["id"], time.monotonic(), file=times)
     body = message["body"]
     if attempt <= body["times"]:
         if body["fail"] == "crash":
             os._exit(1)
         if body["fail"] == "hang":
-            time.sleep(60)
+            time.sleep(600)
         answer = {"error": {"code": body["fail"], "message": f"attempt {attempt}"}}
     else:
         answer = {"reply": {"attempt": attempt}}
@@ -34,7 +34,7 @@ metadata: {name: flaky}
 spec:
   path: /flaky/{key}
   handler:
-    exec: {command: [%s, %s], timeout: 1s}
+    exec: {command: [%s, %s], timeout: 6s}
   retry:
     - {errors: [busy], backoff: linear, first: 100ms, max: 300ms, attempts: 4}
     - {errors: [timeout], backoff: constant, first: 10ms, attempts: 2}
@@ -57,11 +57,11 @@ class Retries(MeshCase):
         self.mesh.wait_members(2)
         self.succeed(self.alpha.command("apply", "-f", self.file))
         spread = lambda: self.beta.request("GET", "/v1/definitions").json["definitions"]
-        self.beta.wait_until("beta has the definition", spread, 10)
+        self.beta.wait_until("beta has the definition", spread)
 
     def call(self, failure, times, key="a"):
         body = json.dumps({"fail": failure, "times": times})
-        return self.beta.request("POST", f"/v1/call/flaky/{key}", body, timeout=30)
+        return self.beta.request("POST", f"/v1/call/flaky/{key}", body, {"Meshnode-Deadline-Ms": "100000"})
 
     def test_the_rules_of_a_definition_decide(self):
         # The rules hold wherever the actor lives: each key has its owner.

@@ -7,13 +7,14 @@ import re
 import shutil
 import signal
 import socket
+import statistics
 import subprocess
 import tempfile
 import threading
 import time
 import unittest
 
-from support import ROOT, MeshCase, wait_until
+from support import PATIENCE, ROOT, MeshCase, wait_until
 
 UNIT = ROOT / "cluster" / "systemd" / "meshnode.service"
 
@@ -38,6 +39,13 @@ class Manager:
             sender.sendto(b"", self.socket.getsockname())
         self.socket.close()
 
+    def drain(self):
+        """Returns when everything that was told until now is kept."""
+        mark = f"X_MARK={time.monotonic_ns()}"
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+            sender.sendto(mark.encode(), self.socket.getsockname())
+        wait_until("the mark is read", lambda: mark in self.lines)
+
     @property
     def lines(self):
         return [line for _, message in self.messages for line in message.split("\n")]
@@ -55,14 +63,14 @@ class Notifications(MeshCase):
     def test_ready_status_and_stopping_are_told_and_workers_hear_nothing_of_it(self):
         manager = self.manager(f"@meshnode-test-{os.getpid()}")  # in the abstract namespace
         alpha = self.mesh.create("alpha", environment=manager.environment())
-        wait_until("READY=1", lambda: "READY=1" in manager.lines, 10)
-        wait_until("a status", lambda: any(line.startswith("STATUS=ready, with 0 other") for line in manager.lines), 10)
+        wait_until("READY=1", lambda: "READY=1" in manager.lines)
+        wait_until("a status", lambda: any(line.startswith("STATUS=ready, with 0 other") for line in manager.lines))
         self.assertNotIn("WATCHDOG=1", manager.lines, "nobody asked for it")
         self.apply(alpha, "printenv", "/env/{key}", ["python3", "-uc", PRINT_ENVIRONMENT])
         reply = alpha.request("POST", "/v1/call/env/a", "1")
         self.assertEqual((reply.status, reply.json), (200, []), reply.body)
         self.assertEqual(alpha.stop(), 0)
-        wait_until("STOPPING=1", lambda: "STOPPING=1" in manager.lines, 5)
+        wait_until("STOPPING=1", lambda: "STOPPING=1" in manager.lines)
         order = [manager.lines.index(line) for line in ("READY=1", "STOPPING=1")]
         self.assertEqual(order, sorted(order))
 
@@ -72,13 +80,13 @@ class Notifications(MeshCase):
         node = self.mesh.node("lonely", environment=manager.environment(WATCHDOG_USEC="1000000"))
         node.start("--join", "127.0.0.1:1", "--token-file", self.mesh.token_file, wait=False)
         more = lambda: [line for line in manager.lines if line.startswith("EXTEND_TIMEOUT_USEC=")]
-        wait_until("it asks twice", lambda: len(more()) >= 2, 20)
+        wait_until("it asks twice", lambda: len(more()) >= 2)
         self.assertIn("STATUS=joining: no seed has answered yet", manager.lines)
         # A reload is no end of the start.
         node.process.send_signal(signal.SIGHUP)
-        node.wait_until("it is reloaded", lambda: "reloaded" in node.log.read_text(), 10)
+        node.wait_until("it is reloaded", lambda: "reloaded" in node.log.read_text())
         asked = len(more())
-        wait_until("it asks again", lambda: len(more()) > asked, 20)
+        wait_until("it asks again", lambda: len(more()) > asked)
         self.assertNotIn("READY=1", manager.lines)
         self.assertEqual(node.request("GET", "/readyz").status, 503)
 
@@ -86,26 +94,36 @@ class Notifications(MeshCase):
         manager = self.manager()
         alpha = self.mesh.create("alpha", environment=manager.environment(WATCHDOG_USEC="2000000"))
         fed = lambda: sum(line == "WATCHDOG=1" for line in manager.lines)
-        wait_until("it is fed", lambda: fed() >= 5, 20)
+        wait_until("it is fed", lambda: fed() >= 5)
         times = [at for at, message in manager.messages if "WATCHDOG=1" in message]
-        self.assertLess(max(after - before for before, after in zip(times, times[1:])), 2, "in time, each time")
+        # Not each time: on a busy machine a process waits for a core now and then, and this one for its own.
+        between = statistics.median(after - before for before, after in zip(times, times[1:]))
+        self.assertLess(between, 2, "in time")
         alpha.process.send_signal(signal.SIGSTOP)
+        state = lambda: pathlib.Path(f"/proc/{alpha.process.pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+        wait_until("it is stopped", lambda: state() == "T")
+        manager.drain()
         before = fed()
-        time.sleep(1.5)  # the manager would end it now
-        self.assertLessEqual(fed(), before + 1)
+        time.sleep(2)  # the manager would end it now
+        manager.drain()
+        self.assertEqual(fed(), before)
         alpha.process.send_signal(signal.SIGCONT)
-        wait_until("it is fed again", lambda: fed() > before + 2, 10)
+        wait_until("it is fed again", lambda: fed() > before + 2)
 
     def test_a_stuck_storage_thread_starves_the_watchdog(self):
         """The criterion is the work and not the process: one frozen thread is enough."""
         manager = self.manager()
         alpha = self.mesh.create("alpha", environment=manager.environment(WATCHDOG_USEC="1000000"))
         fed = lambda: sum(line == "WATCHDOG=1" for line in manager.lines)
-        wait_until("it is fed", lambda: fed() >= 2, 20)
+        wait_until("it is fed", lambda: fed() >= 2)
         with frozen_thread(alpha.process.pid, "storage-write"):
-            alpha.wait_until("the log names the part", lambda: "parts=storage" in alpha.log.read_text(), 10)
+            # Beside others, where those wait for a core.
+            named = re.compile(r"parts=\S*storage")
+            alpha.wait_until("the log names the part", lambda: named.search(alpha.log.read_text()))
+            manager.drain()
             before = fed()
-            time.sleep(1.5)
+            time.sleep(1.5)  # as long as it would be borne
+            manager.drain()
             self.assertEqual(fed(), before)
 
 
@@ -131,7 +149,7 @@ def frozen_thread(process, name):
     ptrace(PTRACE_SEIZE)
     try:
         ptrace(PTRACE_INTERRUPT)
-        wait_until(f"{name} is stopped", lambda: os.waitpid(thread, os.WNOHANG | WALL)[0] == thread, 5)
+        wait_until(f"{name} is stopped", lambda: os.waitpid(thread, os.WNOHANG | WALL)[0] == thread)
         yield
     finally:
         ptrace(PTRACE_DETACH)
@@ -156,7 +174,7 @@ class Unit(unittest.TestCase):
 
     def analyze(self, *arguments):
         return subprocess.run(
-            ["systemd-analyze", *map(str, arguments)], capture_output=True, text=True, timeout=60,
+            ["systemd-analyze", *map(str, arguments)], capture_output=True, text=True, timeout=PATIENCE,
             env={**os.environ, "SYSTEMD_COLORS": "0"})
 
     def verify(self, text):
