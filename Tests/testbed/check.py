@@ -15,6 +15,8 @@ import uuid
 HERE = pathlib.Path(__file__).resolve().parent
 NODES = [1, 2, 3, 4, 5]
 EAST, WEST = [1, 2, 3], [4, 5]
+# Seconds: what happens at all happens within them, on whatever machine.
+PATIENCE = 180
 DOCKER = os.environ.get("DOCKER", "docker")
 PROJECT = os.environ.get("COMPOSE_PROJECT_NAME", "meshnode-testbed")
 IMAGE = os.environ.get("MESHNODE_IMAGE", "meshnode:testbed")
@@ -28,7 +30,7 @@ def say(text):
     print(f"check: {text}", flush=True)
 
 
-def run(*command, timeout=120, input=None, allow=(0,)):
+def run(*command, timeout=PATIENCE, input=None, allow=(0,)):
     done = subprocess.run([str(each) for each in command], input=input, capture_output=True, text=True, timeout=timeout)
     if done.returncode not in allow:
         raise Failure(f"{' '.join(map(str, command[:6]))} ended with {done.returncode}\n{done.stdout}{done.stderr}")
@@ -77,7 +79,7 @@ class Testbed:
     def all_logs(self):
         return "".join(self.logs(n) for n in NODES)
 
-    def wait_agreement(self, seconds=90):
+    def wait_agreement(self, seconds=PATIENCE):
         """One mesh: every node says that all five are alive, and nothing else of anybody."""
         everyone = {f"node{n}": "alive" for n in NODES}
 
@@ -107,7 +109,8 @@ def part_zones(testbed):
     for ours, others in ((EAST, WEST), (WEST, EAST)):
         expected = {f"node{n}": "alive" for n in ours} | {f"node{n}": "dead" for n in others}
         for n in ours:
-            wait_until(f"node{n} sees its own zone only", lambda: testbed.states(n) == expected, 60, testbed.all_logs)
+            wait_until(
+                f"node{n} sees its own zone only", lambda: testbed.states(n) == expected, PATIENCE, testbed.all_logs)
     return time.monotonic() - began
 
 
@@ -124,7 +127,7 @@ def key_rotation(testbed):
     keys = lambda n, *arguments: json.loads(testbed.node(n, "meshnode", "keys", *arguments, "--format", "json").stdout)
     held = lambda n: [key["id"] for key in keys(n, "list")["keys"]]  # the primary first
     everywhere = lambda ids: wait_until(
-        f"every node has the keys {ids}", lambda: all(held(n) == ids for n in NODES), 60,
+        f"every node has the keys {ids}", lambda: all(held(n) == ids for n in NODES), PATIENCE,
         lambda: "\n".join(f"node{n}: {held(n)}" for n in NODES))
     old = held(1)
     part_zones(testbed)
@@ -151,7 +154,8 @@ def datagrams_blocked(testbed, seconds):
     lost = lambda: [f"node{n}: {states}" for n in NODES if "dead" in (states := testbed.states(n)).values()]
     began = time.monotonic()
     for n, other in ((1, 4), (4, 1)):
-        wait_until(f"node{n} says that UDP to node{other} is blocked", lambda: warned(n, other), 60, testbed.all_logs)
+        wait_until(
+            f"node{n} says that UDP to node{other} is blocked", lambda: warned(n, other), PATIENCE, testbed.all_logs)
     named = time.monotonic() - began
     while time.monotonic() - began < seconds:
         if found := lost():
@@ -159,7 +163,8 @@ def datagrams_blocked(testbed, seconds):
         time.sleep(0.5)
     testbed("heal")
     cleared = wait_until(
-        "nobody warns any more", lambda: not any(warned(n, other) for n, other in ((1, 4), (4, 1))), 60, testbed.all_logs)
+        "nobody warns any more", lambda: not any(warned(n, other) for n, other in ((1, 4), (4, 1))), PATIENCE,
+        testbed.all_logs)
     testbed.wait_agreement()
     say(f"UDP blocked between node1 and node4 for {seconds} s: nobody dead; named after {named:.1f} s, "
         f"{cleared:.1f} s after the end not any more")
@@ -177,7 +182,7 @@ class Load:
             "--entrypoint", "python3", IMAGE, "-c", (HERE / "load.py").read_text(),
             uuid.uuid4().hex[:8])
         run(DOCKER, "start", self.name)
-        wait_until("messages are acknowledged", lambda: len(self.lines()) > 20, 60, self.errors)
+        wait_until("messages are acknowledged", lambda: len(self.lines()) > 20, PATIENCE, self.errors)
 
     def lines(self):
         return run(DOCKER, "logs", self.name).stdout.splitlines()
@@ -188,7 +193,7 @@ class Load:
     def finish(self):
         """Keys of all acknowledged messages."""
         run(DOCKER, "kill", "--signal", "TERM", self.name, allow=(0, 1))
-        code = run(DOCKER, "wait", self.name, timeout=90).stdout.strip()
+        code = run(DOCKER, "wait", self.name, timeout=2 * PATIENCE).stdout.strip()
         *keys, last = self.lines() or ["nothing"]
         if code != "0" or last != f"end {len(keys)}":
             raise Failure(f"the senders ended with {code}: {self.errors()}")
@@ -222,7 +227,7 @@ def rolling_restart(testbed):
     finally:
         load.remove()
     missing = lambda: acknowledged - processed(testbed)[0]
-    wait_until("every acknowledged message is processed", lambda: not missing(), 60,
+    wait_until("every acknowledged message is processed", lambda: not missing(), PATIENCE,
                lambda: f"missing: {sorted(missing())[:10]}\n{testbed.all_logs()}")
     keys, lines = processed(testbed)
     say(f"rolling restart of five nodes in {took:.0f} s: {len(acknowledged)} messages acknowledged, "

@@ -17,7 +17,7 @@ NODES = [1, 2, 3, 4, 5]
 ACTORS = 10
 SENDERS = 4
 PAUSE = 0.02  # per sender and message: a steady load, not a benchmark
-PATIENCE = 60  # for one message
+PATIENCE = 180  # for one message
 
 ending = threading.Event()
 output = threading.Lock()
