@@ -123,7 +123,10 @@ package final class Shard<Lead: GroupLead> {
     }
 
     private func wake(at moment: Moment) {
-        while let wake = self.wakes.popDue(at: moment.now) {
+        // Whoever wants to be woken again at once waits for the next turn: what it waits for may be this one's outputs.
+        var due: [Wake] = []
+        while let wake = self.wakes.popDue(at: moment.now) { due.append(wake) }
+        for wake in due {
             // Of several moments noted for a group only the latest note counts.
             guard let replica = self.replicas[wake.group], replica.armedAt == wake.due else { continue }
             replica.armedAt = .distantFuture

@@ -34,6 +34,23 @@ struct ShardTests {
         #expect(mesh.sum(11, on: 0) == 7)
     }
 
+    @Test("wakes each group once, also one that wants to be woken again at once")
+    func wakeEnds() {
+        let shard = Shard<RestlessLead>(
+            node: ShardMesh.node(0), life: 1, settings: ShardSettings(),
+            makers: .init(state: { _ in TallyState() }, lead: { _, _ in RestlessLead() }), seed: 1)
+        let moment = Moment(now: Instant(nanoseconds: 1_000_000_000), wall: 1)
+        shard.step(.command(1, Self.group, .create(Self.incarnation)), at: moment)
+        _ = shard.finish(at: moment)
+        shard.step(.wake, at: moment)
+        #expect(shard.takeOutputs().count == 1)
+        // And it is due again for the next turn.
+        #expect(shard.nextWake <= moment.now)
+        _ = shard.finish(at: moment)
+        shard.step(.wake, at: moment)
+        #expect(shard.takeOutputs().count == 1)
+    }
+
     @Test("creates a group once")
     func createdOnce() {
         var mesh = self.founded(1)
@@ -283,4 +300,26 @@ struct ShardTests {
         }
         #expect(isTold)
     }
+}
+
+/// Always wants to be woken at once, up to a number of times, so that a test ends that finds it woken for ever.
+private struct RestlessLead: GroupLead {
+    typealias State = TallyState
+    enum Request: Sendable {}
+    enum Output: Sendable { case woken }
+
+    private var wakes = 0
+
+    var nextWake: Instant { self.wakes < 1_000 ? Instant(nanoseconds: 0) : .distantFuture }
+
+    mutating func step(
+        _ input: LeadInput<UInt64?, Request>, over state: TallyState, in context: LeadContext,
+        into effects: inout LeadEffects<Output>
+    ) {
+        guard case .wake = input else { return }
+        self.wakes += 1
+        effects.put(.woken)
+    }
+
+    mutating func flush(over state: TallyState, in context: LeadContext, into effects: inout LeadEffects<Output>) {}
 }
