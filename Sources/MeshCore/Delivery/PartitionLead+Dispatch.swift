@@ -16,7 +16,9 @@ extension PartitionLead {
         self.askForRound(into: &effects)
         self.planTimers(in: context)
         self.reportDrained(at: context.now, into: &effects)
-        self.tickAt = self.needsTick(state) ? self.proposedAt + self.limits.tickInterval : nil
+        // An entry that is under way is as good as a tick.
+        let mayTick = self.proposals.isEmpty && self.gathered.isEmpty && self.needsTick(state)
+        self.tickAt = mayTick ? self.proposedAt + self.limits.tickInterval : nil
     }
 
     /// One step of one actor towards its next turn. Whatever it has to wait for puts it into the ring again.
