@@ -86,8 +86,12 @@ struct OutboxFlow: Sendable {
         return gone
     }
 
-    /// When something is to be done at the latest.
-    var nextWake: Instant? { [self.inFlight?.until, self.pausedUntil, self.asksAt].compactMap(\.self).min() }
+    /// When something is to be done at the latest. To ask is nothing that could be done before a pause or what is in flight
+    /// is over.
+    var nextWake: Instant? {
+        guard let pausedUntil = self.pausedUntil else { return self.inFlight?.until ?? self.asksAt }
+        return min(pausedUntil, self.inFlight?.until ?? pausedUntil)
+    }
 }
 
 /// Why an actor gets no turns though messages wait for it: those that it sends to take no more.

@@ -21,6 +21,12 @@ extension PartitionLead {
         self.tickAt = mayTick ? self.proposedAt + self.limits.tickInterval : nil
     }
 
+    /// Whether turns could begin now that a step has left for the next one.
+    var isReadyForMore: Bool {
+        // Turns that run inline are reported by whoever runs them: until then no wake helps.
+        self.mayBeginTurns && !self.ring.isEmpty && self.inlineRunning < self.limits.inlineTurnsMax
+    }
+
     /// One step of one actor towards its next turn. Whatever it has to wait for puts it into the ring again.
     private mutating func advance(
         _ path: ActorPath, over state: PartitionState, in context: LeadContext, into effects: inout Effects

@@ -82,6 +82,8 @@ extension PartitionLead {
             for path in self.activations.values.sorted() where self.slots[path]?.activation?.running != nil {
                 self.end(path, into: &effects)
             }
+            // What is under way to the log comes to its end by itself.
+            self.phase = .draining(by: .distantFuture, isDone: false)
         }
         guard self.inlineRunning + self.hostedRunning == 0, !self.gathered.contains(where: \.isTurn),
             !self.proposals.values.contains(where: { $0.contains(where: \.isTurn) })
@@ -94,7 +96,7 @@ extension PartitionLead {
 
     package var nextWake: Instant {
         guard self.isLeading else { return .distantFuture }
-        if self.recovering != nil || (self.mayBeginTurns && !self.ring.isEmpty) { return Instant(nanoseconds: 0) }
+        if self.recovering != nil || self.isReadyForMore { return Instant(nanoseconds: 0) }
         var due = [
             self.waiters.nextDue, self.pauses.nextDue, self.idle.nextDue, self.turnLimits.nextDue,
             self.rechecks.nextDue, self.timers.wakeAt, self.tickAt,

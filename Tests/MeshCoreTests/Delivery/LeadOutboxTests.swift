@@ -143,6 +143,27 @@ struct LeadOutboxTests {
         #expect(source.ran.contains(4))
     }
 
+    @Test("a full mailbox is asked about when what is in flight is over, and the leader is not due before")
+    func asksAfterFlight() {
+        let pair = Pair(kinds: TestKinds(mailboxLimit: 3))
+        pair.forward(to: pair.hosted)
+        let source = pair.groups[0]
+        for number in 1...3 {
+            source.submit(source.letter(UInt64(number), to: pair.inline[0], asks: false, body: [1]))
+            pair.carry()
+        }
+        source.pass(.milliseconds(500))
+        source.submit(source.letter(9, to: pair.others[0], asks: false, body: [1]))
+        source.settle()
+        let sent = source.deliveries.count
+        // The question is due a second after the answer `full`, the delivery is given up half a second later.
+        source.pass(.milliseconds(700))
+        #expect(source.nodes[0].lead.nextWake > source.now)
+        #expect(source.deliveries.count == sent)
+        source.pass(.milliseconds(400))
+        #expect(source.deliveries.last?.0.asks == [path(pair.hosted[1])])
+    }
+
     @Test("an actor whose own mailbox is full is not paused, so no cycle waits for ever")
     func cycle() {
         let pair = Pair(kinds: TestKinds(mailboxLimit: 2))
