@@ -47,6 +47,8 @@ package struct LeadLimits: Sendable {
     package var leaderPause = Duration.milliseconds(50)
     /// Between attempts to find a host or to read what could not be read.
     package var placementPause = Duration.seconds(1)
+    /// Nobody has named a host: ask again.
+    package var placementTimeout = Duration.seconds(5)
 
     /// Messages and bytes in one delivery to another partition, and deliveries to one that are not answered.
     package var deliveryCountMax = 256

@@ -91,8 +91,8 @@ enum TurnSource: Sendable {
 struct LeadSlot: Sendable {
     enum Phase: Sendable {
         case dormant
-        /// Waits for a host, under the number of the query.
-        case placing(UInt64)
+        /// Waits for a host, under the number of the query; it is asked anew if nobody answers.
+        case placing(UInt64, until: Instant)
         /// Waits for the actor's state, under the number of the read.
         case loading(UInt64, Host)
         /// Waits for its grant, which must be committed before anything runs.

@@ -19,8 +19,8 @@ struct MailboxTail: Sendable {
     private(set) var byteCount = 0
     /// Given to a turn, or about to end otherwise; not to be taken a second time.
     private(set) var taken: Set<MailboxOffset> = []
-    /// A read of the disk is under way.
-    private(set) var reading: UInt64?
+    /// A read of the disk is under way, from a message on.
+    private(set) var reading: (id: UInt64, first: MailboxOffset)?
 
     var count: Int { self.bodies.count }
 
@@ -70,12 +70,12 @@ struct MailboxTail: Sendable {
 
     // MARK: Reading back
 
-    mutating func beginRead(_ id: UInt64) { self.reading = id }
+    mutating func beginRead(_ id: UInt64, from first: MailboxOffset) { self.reading = (id, first) }
 
-    /// The read has ended, whatever it found.
-    mutating func endRead(_ id: UInt64) -> Bool {
-        guard self.reading == id else { return false }
+    /// The read has ended, whatever it found. Returns where it began; nil if it is none of this tail's.
+    mutating func endRead(_ id: UInt64) -> MailboxOffset? {
+        guard let reading = self.reading, reading.id == id else { return nil }
         self.reading = nil
-        return true
+        return reading.first
     }
 }

@@ -6,14 +6,16 @@ extension PartitionLead {
         _ path: ActorPath, over state: PartitionState, in context: LeadContext, into effects: inout Effects
     ) {
         guard let slot = self.slots[path] else { return }
-        guard self.activationCount < self.limits.activationsMax else {
-            self.placeless.append(path)
+        guard self.hasPlace else {
+            self.placeless.add(path, class: 0)
             return self.evictIdle(into: &effects)
         }
         self.activationCount += 1
         guard slot.kind.isPlaced else { return self.load(path, on: self.host, over: state, into: &effects) }
         let number = self.number()
-        self.slots[path]?.phase = .placing(number)
+        let until = context.now + self.limits.placementTimeout
+        self.slots[path]?.phase = .placing(number, until: until)
+        self.pauses.add(path, due: until)
         self.placements[number] = path
         effects.put(.place(PlacementQuery(id: number, path: path)))
     }
@@ -23,13 +25,19 @@ extension PartitionLead {
         into effects: inout Effects
     ) {
         guard let path = self.placements.removeValue(forKey: number), let slot = self.slots[path],
-            case .placing(number) = slot.phase
+            case .placing(number, _) = slot.phase
         else { return }
         switch placed {
         case .at(let host): self.load(path, on: host, over: state, into: &effects)
         case .nowhere(let missing):
             self.stop(path, because: "no member qualifies: \(missing)", at: context.now)
         }
+    }
+
+    /// The question or its answer was lost; it is asked anew.
+    mutating func notPlaced(_ path: ActorPath, _ number: UInt64, at now: Instant) {
+        self.placements[number] = nil
+        self.stop(path, because: "nobody says where it may run", at: now)
     }
 
     // MARK: State
@@ -192,13 +200,13 @@ extension PartitionLead {
             self.inlineRunning -= 1
         } else {
             self.hostedRunning -= 1
-            if let next = self.hostless.popFirst() { self.ring.add(next, class: 1) }
+            self.callWaiting()
         }
     }
 
     private mutating func leftPlace() {
         self.activationCount -= 1
-        if let next = self.placeless.popFirst() { self.ring.add(next, class: 1) }
+        self.callWaiting()
     }
 
     /// An attempt to activate has failed; the messages wait and it is tried again.
@@ -273,7 +281,8 @@ extension PartitionLead {
 
     // MARK: Idleness
 
-    /// Nothing to do. One entry in the queue per activation is enough: if it has worked since, it goes back.
+    /// Nothing to do, or nothing that may be done now: whoever needs the place can have it. One entry in the queue per
+    /// activation is enough: if it has worked since, it goes back.
     mutating func rest(_ path: ActorPath, at now: Instant, into effects: inout Effects) {
         guard let slot = self.slots[path] else { return }
         guard case .live(let activation) = slot.phase else { return self.disposeIfIdle(path) }

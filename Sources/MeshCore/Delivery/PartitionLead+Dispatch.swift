@@ -6,6 +6,7 @@ extension PartitionLead {
     mutating func dispatch(over state: PartitionState, in context: LeadContext, into effects: inout Effects) {
         guard self.isLeading else { return }
         self.recover()
+        self.callWaiting()
         var looks = 0
         while self.mayBeginTurns, self.inlineRunning < self.limits.inlineTurnsMax, looks < self.limits.actorsPerStep,
             let path = self.ring.next()
@@ -21,10 +22,30 @@ extension PartitionLead {
         self.tickAt = mayTick ? self.proposedAt + self.limits.tickInterval : nil
     }
 
+    var hasPlace: Bool { self.activationCount < self.limits.activationsMax }
+    var hasHost: Bool { self.hostedRunning < self.limits.hostedTurnsMax }
+
+    /// As many of those who wait for room as there is room for: when somebody leaves, and so before him, and with every
+    /// step, for one that was called may have had no use for it, and the others must not wait for the next who leaves.
+    mutating func callWaiting() {
+        var places = min(self.limits.activationsMax - self.activationCount, self.limits.actorsPerStep)
+        while places > 0, let path = self.placeless.next() {
+            places -= 1
+            self.ring.add(path, class: 1)
+        }
+        var turns = min(self.limits.hostedTurnsMax - self.hostedRunning, self.limits.actorsPerStep)
+        while turns > 0, let path = self.hostless.next() {
+            turns -= 1
+            self.ring.add(path, class: 1)
+        }
+    }
+
     /// Whether turns could begin now that a step has left for the next one.
     var isReadyForMore: Bool {
+        guard self.mayBeginTurns else { return false }
         // Turns that run inline are reported by whoever runs them: until then no wake helps.
-        self.mayBeginTurns && !self.ring.isEmpty && self.inlineRunning < self.limits.inlineTurnsMax
+        if !self.ring.isEmpty, self.inlineRunning < self.limits.inlineTurnsMax { return true }
+        return !self.placeless.isEmpty && self.hasPlace || !self.hostless.isEmpty && self.hasHost
     }
 
     /// One step of one actor towards its next turn. Whatever it has to wait for puts it into the ring again.
@@ -33,7 +54,10 @@ extension PartitionLead {
     ) {
         do throws(MeshError) { try self.ensureSlot(of: path) } catch {
             // Without a definition there is nobody to wake: messages wait until one is applied again.
-            return
+            return self.restIfLive(path, at: context.now, into: &effects)
+        }
+        if case .placing(let number, let until) = self.slots[path]?.phase, until <= context.now {
+            return self.notPlaced(path, number, at: context.now)
         }
         let record = state.actor(path)
         let next = self.dropExpired(at: path, record, in: context, into: &effects)
@@ -46,11 +70,14 @@ extension PartitionLead {
             if slot.ephemerals.isEmpty { return }
         }
         if let until = self.pause(of: slot, before: next, record, in: context) {
-            self.slots[path]?.pausedUntil = until
-            return self.pauses.add(path, due: until)
+            if slot.pausedUntil != until { self.pause(path, until: until) }
+            return self.restIfLive(path, at: context.now, into: &effects)
         }
         self.slots[path]?.pausedUntil = nil
-        guard !self.isHeldBack(path, over: state) else { return }
+        if self.isHeldBack(path, over: state) {
+            return self.restIfLive(path, at: context.now, into: &effects)
+        }
+        self.slots[path]?.idleSince = nil
         switch slot.phase {
         case .dormant:
             guard slot.unapplied == 0 else { return }
@@ -62,6 +89,14 @@ extension PartitionLead {
             self.runNext(of: path, activation, next, over: state, in: context, into: &effects)
         case .placing, .loading, .granting: break
         }
+    }
+
+    /// What keeps it from running may itself wait for others to run, so it must not keep their place.
+    private mutating func restIfLive(_ path: ActorPath, at now: Instant, into effects: inout Effects) {
+        guard case .live(let activation) = self.slots[path]?.phase else { return }
+        // Except for one that was granted and has not run: another grant would count against the message that it is for.
+        guard activation.turns > 0 || activation.standing == .none else { return }
+        self.rest(path, at: now, into: &effects)
     }
 
     /// When the actor may be tried again, if not now.
@@ -129,7 +164,7 @@ extension PartitionLead {
             return self.grant(path, activation, for: source)
         }
         if !slot.kind.isInline {
-            guard self.hostedRunning < self.limits.hostedTurnsMax else { return self.hostless.append(path) }
+            guard self.hasHost else { return self.hostless.add(path, class: 0) }
             guard self.mayAct(slot, in: context) else { return self.awaitRound(path) }
         }
         self.run(source, at: path, activation, in: context, into: &effects)
@@ -235,7 +270,7 @@ extension PartitionLead {
             slot.tail.body(of: next) == nil
         else { return }
         let number = self.number()
-        self.slots[path]?.tail.beginRead(number)
+        self.slots[path]?.tail.beginRead(number, from: next)
         self.readings[number] = .refill(path)
         effects.read(
             number,
@@ -249,7 +284,7 @@ extension PartitionLead {
     mutating func refill(
         _ path: ActorPath, _ number: UInt64, with entries: [StorageEntry], over state: PartitionState, at now: Instant
     ) {
-        guard self.slots[path]?.tail.endRead(number) == true else { return }
+        guard let first = self.slots[path]?.tail.endRead(number) else { return }
         let record = state.actor(path)
         let limit = self.tailLimit
         let awaited = self.slots[path]?.tail.next(in: record)
@@ -264,7 +299,8 @@ extension PartitionLead {
                     countMax: limit.count, bytesMax: limit.bytes)
             }
         }
-        if let awaited, self.slots[path]?.tail.body(of: awaited) == nil {
+        // One that is more urgent may have come meanwhile: it was not asked for.
+        if let awaited, awaited >= first, self.slots[path]?.tail.body(of: awaited) == nil {
             return self.unreadable(path, "its message \(awaited) cannot be read from the disk", at: now)
         }
         self.ring.add(path, class: self.rank(of: path, record))

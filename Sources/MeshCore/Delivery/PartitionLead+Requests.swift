@@ -107,9 +107,11 @@ extension PartitionLead {
         }
     }
 
-    /// Something more may be taken that is to be proposed.
+    /// Something more may be taken that is to be proposed; alone even what is larger than all the room, or it would be
+    /// refused for ever.
     func hasRoom(for bytes: Int) -> Bool {
-        self.arrivalBytes + self.gatheredBytes + bytes <= self.limits.arrivalBytesMax
+        let taken = self.arrivalBytes + self.gatheredBytes
+        return taken == 0 || taken + bytes <= self.limits.arrivalBytesMax
     }
 
     /// Messages that wait at an actor, those under way to its mailbox included.

@@ -69,9 +69,10 @@ package struct PartitionLead: GroupLead {
     var inlineRunning = 0
     var hostedRunning = 0
     var activationCount = 0
-    /// Actors that could run if there were room: for another turn elsewhere, for another activation.
-    var hostless: Deque<ActorPath> = []
-    var placeless: Deque<ActorPath> = []
+    /// Actors that could run if there were room: for another turn elsewhere, for another activation. Each is there once,
+    /// however many messages it gets meanwhile.
+    var hostless = ReadyRing(weights: [1])
+    var placeless = ReadyRing(weights: [1])
 
     /// Rounds that confirm this leader: the one asked for, the next one, and who waits for them.
     var confirming: UInt64?
