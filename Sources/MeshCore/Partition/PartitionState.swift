@@ -1,5 +1,3 @@
-internal import DequeModule
-
 /// The replicated state of one partition: mailboxes, actors' state, grants, outbox, deduplication, timers, dead letters.
 ///
 /// It changes only by applying entries, on every replica alike. Applying refuses duplicates and stale turns, nothing else:
@@ -21,8 +19,8 @@ package struct PartitionState: ReplicatedState {
     var buffer = WriteBuffer()
     /// When the first page of idempotency keys is due to be forgotten; nil if that was not read yet.
     var firstPageExpires: UInt64?
-    /// Batches that `missing` has decoded and `apply` has not seen.
-    private var decoded: Deque<(index: LogIndex, batch: Result<CommandBatch, WireError>)> = []
+    /// Batches that `missing` has decoded and `apply` has not seen. Never walked.
+    private var decoded: [LogIndex: Result<CommandBatch, WireError>] = [:]
 
     package init(partition: Partition, rules: PartitionRules = PartitionRules()) {
         self.partition = partition
@@ -115,10 +113,11 @@ package struct PartitionState: ReplicatedState {
 
     // MARK: Decoding
 
-    /// Decodes an entry that `apply` will see next.
+    /// Decodes an entry that `apply` will see next, once, however often it is asked what it needs.
     mutating func decode(_ entry: LogEntry) -> Result<CommandBatch, WireError> {
+        if let known = self.decoded[entry.index] { return known }
         let batch = Result { () throws(WireError) in try CommandBatch(decoding: entry.payload) }
-        self.decoded.append((entry.index, batch))
+        self.decoded[entry.index] = batch
         return batch
     }
 
@@ -126,7 +125,7 @@ package struct PartitionState: ReplicatedState {
         precondition(
             CommandBatch.isSupported(entry.payload),
             "entry \(entry.index) was written by a newer meshnode; a replica that skips it holds another state")
-        while let first = self.decoded.popFirst() { if first.index == entry.index { return first.batch } }
+        if let known = self.decoded.removeValue(forKey: entry.index) { return known }
         return Result { () throws(WireError) in try CommandBatch(decoding: entry.payload) }
     }
 }
