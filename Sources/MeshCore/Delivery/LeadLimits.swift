@@ -60,6 +60,9 @@ package struct LeadLimits: Sendable {
     /// How long an answer `full` holds before the source asks again.
     package var fullPause = Duration.seconds(1)
 
+    /// How long the own clock alone is believed when it says that no timer is due.
+    package var clockPatience = Duration.seconds(10)
+
     /// An entry of its own, so that keys expire though nobody sends anything.
     package var tickInterval = Duration.seconds(60)
 

@@ -127,6 +127,7 @@ struct LeadSlot: Sendable {
     var unapplied = 0
     /// The last turn of the live activation that was applied.
     var applied: UInt64 = 0
+    /// Nothing is tried before. Stays when it is over, until a turn begins.
     var pausedUntil: Instant?
     /// Failures in a row, on whatever message.
     var failures = 0

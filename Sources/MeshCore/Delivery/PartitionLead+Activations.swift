@@ -224,8 +224,9 @@ extension PartitionLead {
         self.list(path)
     }
 
-    /// Nothing of the actor is tried before.
+    /// Nothing of the actor is tried before; a longer pause stands.
     mutating func pause(_ path: ActorPath, until: Instant) {
+        if let before = self.slots[path]?.pausedUntil, before >= until { return }
         self.slots[path]?.pausedUntil = until
         self.pauses.add(path, due: until)
     }

@@ -73,7 +73,6 @@ extension PartitionLead {
             if slot.pausedUntil != until { self.pause(path, until: until) }
             return self.restIfLive(path, at: context.now, into: &effects)
         }
-        self.slots[path]?.pausedUntil = nil
         if self.isHeldBack(path, over: state) {
             return self.restIfLive(path, at: context.now, into: &effects)
         }
@@ -103,9 +102,12 @@ extension PartitionLead {
     private func pause(
         of slot: LeadSlot, before next: MailboxOffset?, _ record: ActorRecord?, in context: LeadContext
     ) -> Instant? {
-        if let until = slot.pausedUntil, until > context.now { return until }
+        // A pause that is over is over, whatever a wall clock says.
+        if let until = slot.pausedUntil { return until > context.now ? until : nil }
         guard let next, let trial = record?.trial(of: next), trial.retryAt > context.wall else { return nil }
-        return context.now + .milliseconds(Int64(clamping: trial.retryAt - context.wall))
+        // Another node's clock said when, and may have been wrong by hours.
+        let wait = Duration.milliseconds(Int64(clamping: trial.retryAt - context.wall))
+        return context.now + min(wait, slot.kind.retry.longestWait)
     }
 
     /// What is past its deadline is not run. Returns the message that is next then.
@@ -235,6 +237,7 @@ extension PartitionLead {
         }
         self.slots[path]?.phase = .live(activation)
         self.slots[path]?.idleSince = nil
+        self.slots[path]?.pausedUntil = nil
     }
 
     // MARK: Arrivals that do not run at once

@@ -17,6 +17,8 @@ struct TimerWatch: Sendable {
     var reading: UInt64?
     /// What the clocks of a quorum said when the read began.
     var agreed: UInt64 = 0
+    /// When the clocks of a quorum were asked last.
+    var lookedAt = Instant(nanoseconds: 0)
     /// Not looked for before: the clocks did not agree yet, or there is enough under way.
     var notBefore = Instant(nanoseconds: 0)
     /// Under way to the log, by occurrence.
@@ -38,8 +40,10 @@ extension PartitionLead {
     mutating func planTimers(in context: LeadContext) {
         self.timers.wakeAt = nil
         guard let soonest = self.timers.soonest, self.timers.reading == nil, self.mayBeginTurns else { return }
-        let wait = soonest > context.wall ? Int64(clamping: soonest - context.wall) : 0
-        self.timers.wakeAt = max(context.now + .milliseconds(min(wait, 3_600_000)), self.timers.notBefore)
+        let wait = Duration.milliseconds(soonest > context.wall ? Int64(clamping: soonest - context.wall) : 0)
+        // The own clock may be wrong by hours.
+        let due = min(context.now + wait, self.timers.lookedAt + self.limits.clockPatience)
+        self.timers.wakeAt = max(due, self.timers.notBefore)
     }
 
     /// Reads what is due, if anything is.
@@ -47,6 +51,7 @@ extension PartitionLead {
         guard let soonest = self.timers.soonest, self.timers.reading == nil, self.mayBeginTurns,
             self.timers.notBefore <= context.now
         else { return }
+        self.timers.lookedAt = context.now
         guard let agreed = context.agreedWall, agreed >= soonest, self.timers.firing.count < TimerWatch.readMax else {
             self.timers.notBefore = context.now + self.limits.leaderPause
             return

@@ -70,6 +70,11 @@ package struct RetryPolicy: Hashable, Sendable {
         self.rules.first { $0.matches(failure) } ?? Self.standard.rules.first { $0.matches(failure) }
     }
 
+    /// No message waits longer for its next attempt.
+    package var longestWait: Duration {
+        (self.rules + Self.standard.rules).reduce(.zero) { max($0, $1.backoff.max) }
+    }
+
     /// What is wrong with it, if anything.
     package var complaint: String? {
         guard 1...Self.rulesMax ~= self.rules.count else { return "retry has 1 to \(Self.rulesMax) rules" }

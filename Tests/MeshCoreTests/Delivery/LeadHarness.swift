@@ -52,7 +52,9 @@ final class LeadGroup {
     private(set) var leader: Int?
     private(set) var term: Term = 0
     var now = Instant(nanoseconds: 1_000_000_000)
-    var wall: UInt64 = 1_000_000
+    var wall: UInt64 = 10_000_000
+    /// By how many milliseconds the leader's own clock is wrong.
+    var clockError: Int64 = 0
     var hasLease = true
     var incarnation = GroupIncarnation(counter: 1, id: 99)
     private var lastSeed: UInt64
@@ -170,7 +172,7 @@ final class LeadGroup {
         let leads = self.leader == number
         return LeadContext(
             group: GroupID(UInt32(self.partition.index) + 1), incarnation: self.incarnation, now: self.now,
-            wall: self.wall, term: self.term, isLeading: leads,
+            wall: UInt64(Int64(self.wall) + self.clockError), term: self.term, isLeading: leads,
             leader: self.leader.map { ReplicaID(node: Self.host($0).node, addedAt: 0) },
             leaseEnd: leads && self.hasLease ? self.now + .milliseconds(100) : nil, agreedWall: self.wall)
     }

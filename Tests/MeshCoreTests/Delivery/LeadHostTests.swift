@@ -139,6 +139,16 @@ struct LeadHostTests {
         #expect(group.ran == [1])
     }
 
+    @Test("a leader whose own clock is an hour behind fires timers by the clocks of a quorum")
+    func slowClock() {
+        let group = LeadGroup.ready()
+        group.clockError = -3_600_000
+        group.submit(group.letter(1, to: "/inline/a", notBefore: group.wall + 1_000))
+        group.settle()
+        group.pass(.seconds(11))
+        #expect(group.ran == [1])
+    }
+
     @Test("a timer that repeats fires at each of its times; those that were missed become one")
     func repeats() {
         let group = LeadGroup.ready()

@@ -183,6 +183,31 @@ struct LeadTurnTests {
         #expect(group.nodes[0].replica.state.deadLetterCount == 1)
     }
 
+    @Test(
+        "a message that failed where the clock was an hour ahead waits for the longest pause of its policy, and not an hour"
+    )
+    func retriedByAnotherClock() {
+        let group = LeadGroup.ready(replicas: 2)
+        var fails = true
+        group.handler = { order, _ in
+            fails
+                ? Self.failure
+                : .finished(TurnResult(reply: [1], changes: [StateChange(key: [1], value: [1])], keys: 1))
+        }
+        group.clockError = 3_600_000
+        group.call(1, to: "/inline/a")
+        group.settle()
+        #expect(group.ran == [1])
+        fails = false
+        group.clockError = 0
+        group.elect(1)
+        group.settle()
+        group.pass(.seconds(29))
+        #expect(group.ran == [1])
+        group.pass(.seconds(2))
+        #expect(group.ran == [1, 1])
+    }
+
     @Test("an error that no rule of the policy names is the answer")
     func answeredError() {
         let group = LeadGroup.ready()
