@@ -97,13 +97,18 @@ extension PartitionLead {
     package var nextWake: Instant {
         guard self.isLeading else { return .distantFuture }
         if self.recovering != nil || self.isReadyForMore { return Instant(nanoseconds: 0) }
-        var due = [
-            self.waiters.nextDue, self.pauses.nextDue, self.idle.nextDue, self.turnLimits.nextDue,
-            self.rechecks.nextDue, self.timers.wakeAt, self.tickAt,
-        ].compactMap(\.self)
-        if case .draining(let deadline, isDone: false) = self.phase { due.append(deadline) }
-        due += self.flows.values.compactMap(\.nextWake)
-        return due.min() ?? .distantFuture
+        // Asked after every step, so it makes no list of them.
+        var soonest = Instant.distantFuture
+        soonest.lower(to: self.waiters.nextDue)
+        soonest.lower(to: self.pauses.nextDue)
+        soonest.lower(to: self.idle.nextDue)
+        soonest.lower(to: self.turnLimits.nextDue)
+        soonest.lower(to: self.rechecks.nextDue)
+        soonest.lower(to: self.timers.wakeAt)
+        soonest.lower(to: self.tickAt)
+        if case .draining(let deadline, isDone: false) = self.phase { soonest.lower(to: deadline) }
+        for flow in self.flows.values { soonest.lower(to: flow.nextWake) }
+        return soonest
     }
 
     mutating func wake(over state: PartitionState, in context: LeadContext, into effects: inout Effects) {
@@ -143,6 +148,12 @@ extension PartitionLead {
         case .timers: self.readTimers(number, answers.first ?? [])
         case nil: break
         }
+    }
+}
+
+extension Instant {
+    fileprivate mutating func lower(to other: Instant?) {
+        if let other, other < self { self = other }
     }
 }
 
