@@ -72,9 +72,14 @@ package final class ShardDriver<Lead: GroupLead>: Sendable {
 
     /// From any thread.
     @discardableResult
-    package func submit(_ input: Input) -> Offer {
+    package func submit(_ input: Input) -> Offer { self.submit(input, isOwed: false) }
+
+    /// `isOwed`: an answer that the shard waits for, and that nobody would repeat. It is taken whatever else waits; there are
+    /// no more of them than the shard has asked for.
+    private func submit(_ input: Input, isOwed: Bool) -> Offer {
         let offer = self.inbox.withLock { inbox -> (Offer, mustSchedule: Bool) in
-            guard !inbox.isClosed, self.limits.admit(input, &inbox.messages, &inbox.messageBytes, &inbox.requests)
+            guard !inbox.isClosed,
+                isOwed || self.limits.admit(input, &inbox.messages, &inbox.messageBytes, &inbox.requests)
             else { return (.full, false) }
             inbox.inputs.append(input)
             defer { inbox.isScheduled = true }
@@ -142,7 +147,7 @@ package final class ShardDriver<Lead: GroupLead>: Sendable {
         if !turn.results.isEmpty { self.service.done(turn.results) }
         if !turn.strays.isEmpty { self.service.strayed(turn.strays) }
         guard !turn.outputs.isEmpty else { return }
-        for input in self.service.perform(turn.outputs) { _ = self.submit(input) }
+        for input in self.service.perform(turn.outputs) { _ = self.submit(input, isOwed: true) }
     }
 
     // MARK: Ending
