@@ -127,6 +127,14 @@ private func body(_ kind: PeerFrame.Kind, _ bytes: [UInt8]) {
             var reader = WireReader(writer.bytes.raw)
             require((try? reader.raftMessage()) == message, "\(message) came back as another")
         }
+    case .partition:
+        guard let frame = try? PartitionFrame(decoding: bytes, at: 0) else { return }
+        let again = try? PartitionFrame(decoding: frame.encoded(at: 0), at: 0)
+        require(again == frame, "\(frame) came back as \(String(describing: again))")
+    case .placement:
+        guard let frame = try? PlacementFrame(decoding: bytes) else { return }
+        let again = try? PlacementFrame(decoding: frame.encoded())
+        require(again == frame, "\(frame) came back as \(String(describing: again))")
     case .membership: break
     }
 }

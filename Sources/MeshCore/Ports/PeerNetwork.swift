@@ -20,6 +20,10 @@ package struct PeerFrame: Hashable, Sendable {
         case consensus = 10
         /// Pieces of snapshots: they may take long and hold up nothing else.
         case snapshot = 11
+        /// Clients' messages on their way to leaders, messages between partitions, and the answers to both.
+        case partition = 12
+        /// What leaders report to the leader of the meta group, and where it wants their replicas.
+        case placement = 13
     }
 
     /// Header and body together; a message of 1 MiB and its envelope fit.

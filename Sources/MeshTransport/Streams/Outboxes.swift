@@ -11,8 +11,8 @@ package final class Outboxes: Sendable {
 
         init(_ kind: PeerFrame.Kind) {
             switch kind {
-            case .membership, .keyring, .diagnosis, .heartbeat, .consensus: self = .control
-            case .definitions, .message, .reply, .query, .answer, .snapshot: self = .bulk
+            case .membership, .keyring, .diagnosis, .heartbeat, .consensus, .placement: self = .control
+            case .definitions, .message, .reply, .query, .answer, .snapshot, .partition: self = .bulk
             }
         }
     }

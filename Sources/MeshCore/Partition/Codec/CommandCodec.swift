@@ -137,7 +137,7 @@ extension WireWriter {
         self.write(failure.outbox)
     }
 
-    fileprivate mutating func write(_ delivery: Delivery) {
+    mutating func write(_ delivery: Delivery) {
         self.write(delivery.source.index)
         self.write(delivery.stream)
         self.write(delivery.first)
@@ -225,7 +225,7 @@ extension WireReader {
             outbox: try self.outgoingLetters())
     }
 
-    private mutating func delivery() throws(WireError) -> Delivery {
+    mutating func delivery() throws(WireError) -> Delivery {
         let source = Partition(index: try self.read())
         let stream = try self.read(UInt32.self)
         let start = self.offset
