@@ -133,6 +133,8 @@ struct LeadSlot: Sendable {
     var failures = 0
     /// Why it cannot run, if it cannot.
     var obstacle: String?
+    /// The obstacle is that it could not be started.
+    var isUnstartable = false
     /// When a round to a quorum last confirmed that its turns may touch what is outside.
     var confirmedAt: Instant?
     var idleSince: Instant?

@@ -25,6 +25,8 @@ package enum PartitionRequest: Sendable {
     package enum Placed: Hashable, Sendable {
         case at(Host)
         case nowhere(missing: String)
+        /// What runs its turns could not be started. Waiting will hardly help, so who asks is told at once.
+        case unstartable(String)
     }
 }
 
@@ -40,6 +42,7 @@ package enum PartitionOutput: Sendable {
     case deliveryAnswer(DeliveryAnswer, to: Requester)
     /// What applied turns said to whoever listens.
     case events(ActorPath, [[UInt8]])
+    case noted(LeadNote)
     /// No turn is in flight: leadership can be handed over.
     case drained
 }

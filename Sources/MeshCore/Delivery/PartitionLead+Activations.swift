@@ -31,6 +31,10 @@ extension PartitionLead {
         case .at(let host): self.load(path, on: host, over: state, into: &effects)
         case .nowhere(let missing):
             self.stop(path, because: "no member qualifies: \(missing)", at: context.now)
+        case .unstartable(let reason):
+            self.stop(path, because: reason, at: context.now)
+            self.slots[path]?.isUnstartable = true
+            for id in self.waiters.accepted(at: path) { self.tellOfObstacle(id, at: path, into: &effects) }
         }
     }
 
@@ -38,6 +42,17 @@ extension PartitionLead {
     mutating func notPlaced(_ path: ActorPath, _ number: UInt64, at now: Instant) {
         self.placements[number] = nil
         self.stop(path, because: "nobody says where it may run", at: now)
+    }
+
+    /// The message waits, and whoever asked for its outcome does not.
+    mutating func tellOfObstacle(_ id: MessageID, at path: ActorPath, into effects: inout Effects) {
+        guard let slot = self.slots[path], slot.isUnstartable, let obstacle = slot.obstacle else { return }
+        self.reject(
+            id,
+            MeshError(
+                .handlerFailed, "\(path) cannot run: \(obstacle)", hint: "the message waits and is tried again",
+                accepted: .yes),
+            into: &effects)
     }
 
     // MARK: State
@@ -90,6 +105,7 @@ extension PartitionLead {
                 id, of: slot.kind, on: host, version: record?.version ?? 0, expects: record?.token, state: entries))
         self.slots[path]?.applied = 0
         self.slots[path]?.obstacle = nil
+        self.slots[path]?.isUnstartable = false
         self.activations[id] = path
         self.ring.add(path, class: self.rank(of: path, state.actor(path)))
     }
@@ -219,6 +235,7 @@ extension PartitionLead {
     /// Something that the actor needs cannot be had now.
     mutating func unreadable(_ path: ActorPath, _ obstacle: String, at now: Instant) {
         self.slots[path]?.obstacle = obstacle
+        self.slots[path]?.isUnstartable = false
         self.pause(path, until: now + self.limits.placementPause)
         // Those that it was about to run wait through the log like all others.
         self.list(path)

@@ -7,6 +7,10 @@ extension PartitionLead {
         guard let slot = self.slots[path] else { return }
         self.slots[path]?.failures += 1
         if case .ephemeral(let arrival) = source { return self.reject(arrival.id, error, into: &effects) }
+        // Whatever the handler says of it: the turn that answers so consumes the message, and a client that believed otherwise
+        // would use its place in the session for another.
+        var error = error
+        error.accepted = .yes
         let attempt = self.attempts(of: source, at: path, over: state) + 1
         switch slot.kind.retry.decide(failure, attempt: attempt, series: slot.failures + 1, random: &self.random) {
         case .answer:
@@ -97,6 +101,7 @@ extension PartitionLead {
     ) {
         let path = failure.path
         self.slots[path]?.unapplied -= 1
+        self.count(failure, message, outcome, into: &effects)
         switch outcome {
         case .deadLetter, .expired:
             self.slots[path]?.tailGivesUp(message.offset)
@@ -105,6 +110,25 @@ extension PartitionLead {
         case .retrying, .staleToken, .tooManyRetries: self.giveBack(message, at: path)
         }
         self.ring.add(path, class: self.rank(of: path, state.actor(path)))
+    }
+
+    private mutating func count(
+        _ failure: PendingFailure, _ message: MailboxTail.Waiting, _ outcome: FailureOutcome,
+        into effects: inout Effects
+    ) {
+        let id = message.envelope.message.id
+        switch outcome {
+        case .retrying(let attempts):
+            self.tally.retried += 1
+            effects.put(.noted(.retried(failure.path, id, attempts: attempts, reason: failure.error.message)))
+        case .deadLetter(_, let dropped):
+            self.tally.deadLetters += 1
+            self.tally.deadLettersDropped += UInt64(dropped.count)
+            self.tally.ended(.failed(failure.error))
+            effects.put(.noted(.deadLetter(failure.path, id, reason: failure.error.message)))
+        case .expired: self.tally.expired += 1
+        case .notQueued, .staleToken, .tooManyRetries: break
+        }
     }
 }
 

@@ -271,7 +271,10 @@ extension PartitionLead {
         into effects: inout Effects
     ) {
         switch outcome {
-        case .accepted(let expects, _), .gap(let expects):
+        case .accepted(let expects, let fresh):
+            self.tally.accepted += UInt64(fresh)
+            self.answer(delivery, .expects(expects), to: route, over: state, into: &effects)
+        case .gap(let expects):
             self.answer(delivery, .expects(expects), to: route, over: state, into: &effects)
         case .staleStream(let current):
             self.answer(delivery, .staleStream(current: current), to: route, over: state, into: &effects)

@@ -25,7 +25,7 @@ extension PartitionLead {
     ) {
         switch (work, outcome) {
         case (.enqueue(let arrival, let failure), .enqueue(let outcome)):
-            self.enqueued(arrival, failure, outcome, at: context.now, into: &effects)
+            self.enqueued(arrival, failure, outcome, over: state, into: &effects)
         case (.turn(let turn), .turn(let outcome)):
             self.applied(turn, nil, outcome, over: state, at: context.now, into: &effects)
         case (.turn(let turn), .enqueueAndTurn(let enqueued, let outcome)):
@@ -56,13 +56,14 @@ extension PartitionLead {
     }
 
     private mutating func enqueued(
-        _ arrival: Arrival, _ failure: PendingFailure?, _ outcome: EnqueueOutcome, at now: Instant,
+        _ arrival: Arrival, _ failure: PendingFailure?, _ outcome: EnqueueOutcome, over state: PartitionState,
         into effects: inout Effects
     ) {
         let path = arrival.letter.path
         self.slots[path]?.enqueuing -= 1
         self.settle(arrival)
         if case .accepted(let offset) = outcome {
+            self.tally.accepted += 1
             let message = self.waiting(arrival, at: offset)
             self.accepted(arrival.id, into: &effects)
             if let failure {
@@ -72,9 +73,10 @@ extension PartitionLead {
             } else {
                 let limit = self.tailLimit
                 self.withTail(of: path) { $0.keep(message, countMax: limit.count, bytesMax: limit.bytes) }
+                self.tellOfObstacle(arrival.id, at: path, into: &effects)
             }
         } else {
-            self.answer(arrival, outcome, into: &effects)
+            self.answer(arrival, outcome, over: state, into: &effects)
         }
         self.ring.add(path, class: Int(arrival.letter.envelope.priority.rawValue))
     }
@@ -86,11 +88,19 @@ extension PartitionLead {
     }
 
     /// Of a message that is in no mailbox by this request.
-    private mutating func answer(_ arrival: Arrival, _ outcome: EnqueueOutcome, into effects: inout Effects) {
+    private mutating func answer(
+        _ arrival: Arrival, _ outcome: EnqueueOutcome, over state: PartitionState, into effects: inout Effects
+    ) {
         let id = arrival.id
         switch outcome {
         case .accepted: break
-        case .delayed: self.accepted(id, into: &effects)
+        case .delayed:
+            self.tally.accepted += 1
+            self.accepted(id, into: &effects)
+        case .duplicate(let original, .unknown) where self.mayWait(original, at: arrival.letter.path, over: state):
+            // One of those that wait may be it; if none is, its requesters hear so at their deadline.
+            for requester in self.waiters.accept(id) { effects.put(.answer(requester, .accepted(original))) }
+            self.waiters.redirect(id, to: original, at: arrival.letter.path)
         case .duplicate(let original, .waiting):
             for requester in self.waiters.accept(id) { effects.put(.answer(requester, .accepted(original))) }
             self.waiters.redirect(id, to: original, at: arrival.letter.path)
@@ -128,6 +138,12 @@ extension PartitionLead {
         }
     }
 
+    /// Nobody remembers how it ended, and its actor has messages or turns left.
+    private func mayWait(_ id: MessageID, at path: ActorPath, over state: PartitionState) -> Bool {
+        guard state.outcome(of: id) == nil else { return false }
+        return state.actor(path)?.isBusy ?? false
+    }
+
     private mutating func answerAll(_ id: MessageID, _ answer: PartitionAnswer, into effects: inout Effects) {
         for waiter in self.waiters.finish(id) { effects.put(.answer(waiter.requester, answer)) }
     }
@@ -156,6 +172,9 @@ extension PartitionLead {
                 self.slots[path]?.applied = pending.turn.number
                 self.serveReads(of: path, into: &effects)
             }
+            // One that was queued before was counted then.
+            if case .arrival = pending.source { self.tally.accepted += 1 }
+            self.tally.ended(pending.outcome)
             self.finish(id, pending.outcome, into: &effects)
             if !applied.events.isEmpty { effects.put(.events(path, applied.events)) }
             self.sent(pending.turn, applied.outbox, over: state, at: now, into: &effects)
@@ -176,10 +195,11 @@ extension PartitionLead {
         let path = pending.turn.path
         switch (pending.source, enqueued) {
         case (.arrival(let arrival), .accepted(let offset)?):
+            self.tally.accepted += 1
             let message = self.waiting(arrival, at: offset)
             self.accepted(arrival.id, into: &effects)
             self.withTail(of: path) { $0.keep(message, countMax: limit.count, bytesMax: limit.bytes) }
-        case (.arrival(let arrival), let enqueued?): self.answer(arrival, enqueued, into: &effects)
+        case (.arrival(let arrival), let enqueued?): self.answer(arrival, enqueued, over: state, into: &effects)
         case (.waiting(let message), _):
             guard state.actor(path)?.contains(message.offset) == true else { return }
             self.withTail(of: path) { $0.keep(message, countMax: limit.count, bytesMax: limit.bytes) }

@@ -14,6 +14,7 @@ extension PartitionLead {
             try self.ensureSlot(of: request.letter.path)
             try self.checkLimits(of: request, over: state)
         } catch {
+            self.tally.refused[error.code, default: 0] += 1
             self.disposeIfIdle(request.letter.path)
             return effects.put(.answer(request.requester, .outcome(message.id, .failed(error))))
         }
@@ -129,6 +130,7 @@ extension PartitionLead {
         let message = request.letter.envelope.message
         var arrival = Arrival(letter: request.letter, session: request.session, isRetry: request.isRetry)
         if case .ephemeral = request.delivery {
+            self.tally.accepted += 1
             self.ephemeralBytes += arrival.byteCount
             self.slots[request.letter.path]?.ephemerals.append(arrival)
             return

@@ -49,12 +49,13 @@ extension PartitionLead {
             }
         }
         if case .draining(_, isDone: false) = self.phase { effects.put(.drained) }
-        let lastNumber = self.lastNumber
+        let (lastNumber, tally) = (self.lastNumber, self.tally)
         self = PartitionLead(
             partition: self.partition, placement: self.placement, host: self.host, kinds: self.kinds,
             schedules: self.schedules, limits: self.limits, seed: self.random.next())
         // Answers to what an earlier reign asked for must not be taken for answers to this one's questions.
         self.lastNumber = lastNumber
+        self.tally = tally
     }
 
     private func deposed(_ path: ActorPath?, _ accepted: MeshError.Accepted) -> MeshError {

@@ -146,7 +146,11 @@ extension PartitionLead {
             read.turn <= self.slots[path]?.applied ?? 0
         {
             _ = self.slots[path]?.reads.popFirst()
-            if !read.isEphemeral { self.settle(read.arrival) }
+            if !read.isEphemeral {
+                self.settle(read.arrival)
+                self.tally.accepted += 1
+            }
+            self.tally.ended(read.reply)
             self.finish(read.arrival.id, read.reply, into: &effects)
         }
     }

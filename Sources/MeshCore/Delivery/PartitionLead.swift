@@ -41,6 +41,7 @@ package struct PartitionLead: GroupLead {
     var phase = Phase.following
     var term: Term = 0
     var lastNumber: UInt64 = 0
+    package internal(set) var tally = LeadTally()
 
     var slots: [ActorPath: LeadSlot] = [:]
     var ring = ReadyRing(weights: [16, 4, 1])
@@ -157,4 +158,24 @@ package struct PartitionLead: GroupLead {
 extension PartitionLead {
     /// Bodies of waiting messages that are kept; the others are read when their turn comes.
     package var bodiesInMemory: Int { self.slots.values.reduce(0) { $0 + $1.tail.count } }
+}
+
+/// What a leader can say of one actor, for people.
+package struct LeadActivity: Hashable, Sendable {
+    package var isLive: Bool
+    package var host: NodeID?
+    /// Why it cannot run, if it cannot.
+    package var obstacle: String?
+}
+
+extension PartitionLead {
+    /// Actors with an activation, in order.
+    package var activePaths: [ActorPath] { self.activations.values.sorted() }
+    package var activationsNow: Int { self.activations.count }
+
+    package func activity(of path: ActorPath) -> LeadActivity? {
+        guard let slot = self.slots[path] else { return nil }
+        return LeadActivity(
+            isLive: slot.activation != nil, host: slot.activation?.host.node, obstacle: slot.obstacle)
+    }
 }

@@ -101,6 +101,11 @@ struct Waiters: Sendable {
         return expired
     }
 
+    /// Messages of an actor that are in the log and whose outcome somebody waits for, in a fixed order.
+    func accepted(at path: ActorPath) -> [MessageID] {
+        self.entries.filter { $0.value.path == path && $0.value.accepted == .yes }.keys.sorted()
+    }
+
     /// All messages somebody waits for, in a fixed order.
     var messages: [MessageID] { self.entries.keys.sorted() }
 }

@@ -34,6 +34,9 @@ package enum PartitionKeys {
         [(isBusy ? Kind.busyActor : .idleActor).rawValue] + path.description.utf8
     }
 
+    /// Actors without waiting messages whose path begins with this text.
+    package static func actorsAtRest(_ prefix: String) -> [UInt8] { [Kind.idleActor.rawValue] + prefix.utf8 }
+
     package static func messages(of path: ActorPath) -> [UInt8] { self.prefix(.message, path) }
 
     package static func message(_ path: ActorPath, _ offset: MailboxOffset) -> [UInt8] {

@@ -69,6 +69,7 @@ final class LeadGroup {
     var deliveries: [(OutboxDelivery, Partition)] = []
     var deliveryAnswers: [(DeliveryAnswer, Requester)] = []
     var events: [[UInt8]] = []
+    var notes: [LeadNote] = []
     var confirmations: [(node: Int, number: UInt64)] = []
     var drained = 0
     var refusesProposals = false
@@ -278,6 +279,7 @@ final class LeadGroup {
         case .deliver(let delivery, let destination): self.deliveries.append((delivery, destination))
         case .deliveryAnswer(let answer, let route): self.deliveryAnswers.append((answer, route))
         case .events(_, let events): self.events += events
+        case .noted(let note): self.notes.append(note)
         case .drained: self.drained += 1
         }
     }

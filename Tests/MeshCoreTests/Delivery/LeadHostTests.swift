@@ -46,6 +46,31 @@ struct LeadHostTests {
         #expect(group.queries.count >= 2)
     }
 
+    @Test("what cannot be started is told at once to who asks, before and after, and tried again")
+    func unstartable() throws {
+        let group = LeadGroup.ready()
+        group.call(1, to: "/placed/a")
+        group.settle()
+        group.request(.placed(try #require(group.queries.first?.id), .unstartable("it is not there")))
+        group.settle()
+        #expect(group.error(to: 1)?.code == .handlerFailed && group.error(to: 1)?.accepted == .yes)
+        #expect(group.error(to: 1)?.message.contains("it is not there") == true)
+        group.call(2, to: "/placed/a")
+        group.settle()
+        #expect(group.error(to: 2)?.accepted == .yes)
+        group.pass(.seconds(2))
+        group.request(.placed(try #require(group.queries.last?.id), .at(LeadGroup.host(8))))
+        group.settle()
+        #expect(group.hosted.first?.order.envelope.message.id == id(1))
+        group.call(3, to: "/placed/a")
+        group.settle()
+        for _ in 1...3 {
+            group.finish(try #require(group.hosted.first), .finished(TurnResult(reply: [7])))
+            group.settle()
+        }
+        #expect(group.reply(to: 3) == [7])
+    }
+
     @Test("a host that is silent for longer than a turn may take loses the activation; one that says it works does not")
     func turnLimit() throws {
         let group = LeadGroup.ready()

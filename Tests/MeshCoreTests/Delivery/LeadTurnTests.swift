@@ -181,6 +181,11 @@ struct LeadTurnTests {
         #expect(group.error(to: 3)?.code == .handlerFailed && group.error(to: 3)?.accepted == .yes)
         #expect(failures == 6)
         #expect(group.nodes[0].replica.state.deadLetterCount == 1)
+        let tally = group.nodes[0].lead.tally
+        #expect(tally.accepted == 3 && tally.processed == 3 && tally.failed == 1)
+        #expect(tally.retried == 4 && tally.deadLetters == 1)
+        #expect(group.notes.count == 5)
+        #expect(group.notes.last == .deadLetter(path("/inline/b"), id(3), reason: "it died"))
     }
 
     @Test(
