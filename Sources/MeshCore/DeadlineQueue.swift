@@ -3,7 +3,7 @@ internal import HeapModule
 /// What is due when; equal instants in the order they were added.
 ///
 /// Nothing is ever cancelled: who moves a deadline adds another, and whoever takes one out checks whether it still
-/// matters.
+/// matters. Where most end long before they are due, `keep` drops them now and then.
 package struct DeadlineQueue<Element: Sendable>: Sendable {
     private struct Entry: Comparable, Sendable {
         var due: Instant
@@ -30,5 +30,10 @@ package struct DeadlineQueue<Element: Sendable>: Sendable {
     package mutating func popDue(at now: Instant) -> Element? {
         guard let first = self.heap.min, first.due <= now else { return nil }
         return self.heap.popMin()?.element
+    }
+
+    /// Only what still matters, at its own time and in its order.
+    package mutating func keep(where matters: (Element) -> Bool) {
+        self.heap = Heap(self.heap.unordered.filter { matters($0.element) })
     }
 }

@@ -36,3 +36,34 @@ package struct KnownBoots: Sendable {
     package func epoch(of node: NodeID) -> UInt64? { self.nodes[node]?.boots.last?.epoch }
     package func isForked(_ node: NodeID) -> Bool { self.nodes[node]?.isForked ?? false }
 }
+
+// On disk, of each node: version, forked u8, u8 count, each boot: epoch u64, nonce u64.
+extension KnownBoots {
+    private static let formatVersion: UInt8 = 1
+
+    /// What is known of a node; nil if it was never met.
+    package func encoded(of node: NodeID) -> [UInt8]? {
+        guard let known = self.nodes[node] else { return nil }
+        var writer = WireWriter()
+        writer.write(Self.formatVersion)
+        writer.write((known.isForked ? 1 : 0) as UInt8)
+        writer.write(UInt8(known.boots.count))
+        for boot in known.boots {
+            writer.write(boot.epoch)
+            writer.write(boot.nonce)
+        }
+        return writer.bytes
+    }
+
+    package mutating func learn(_ node: NodeID, _ bytes: [UInt8]) throws(WireError) {
+        var reader = WireReader(bytes.raw)
+        guard try reader.read(UInt8.self) == Self.formatVersion else { throw WireError(.unsupportedVersion, at: 0) }
+        var known = Known(isForked: try reader.flag())
+        for _ in 0..<(try reader.read(UInt8.self)) {
+            known.boots.append(Boot(epoch: try reader.read(), nonce: try reader.read()))
+        }
+        try reader.end()
+        guard known.boots.count <= Self.bootsMax else { throw WireError(.tooLong, at: 2) }
+        self.nodes[node] = known
+    }
+}

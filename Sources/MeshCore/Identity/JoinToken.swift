@@ -6,15 +6,23 @@ package struct JoinToken: Hashable, Sendable {
     /// Longer text is refused before it is looked at.
     package static let textBytesMax = 1024
     private static let prefix = "mesh1."
+    /// In the byte of the number of keys.
+    private static let foundersFlag: UInt8 = 0x80
 
     package var cluster: ClusterID
     /// 1 to 8 keys of 32 bytes; the first is the primary.
     package var keys: [[UInt8]]
+    /// Of a mesh that no node creates: how many equals make it. The token is what all of them surely have in common.
+    package var founders: Int?
 
-    package init(cluster: ClusterID, keys: [[UInt8]]) {
+    package static let foundersRange = 2...255
+
+    package init(cluster: ClusterID, keys: [[UInt8]], founders: Int? = nil) {
         precondition(1...Keyring.keysMax ~= keys.count && keys.allSatisfy { $0.count == Self.keyBytes }, "keys")
+        precondition(founders.map(Self.foundersRange.contains) ?? true, "founders")
         self.cluster = cluster
         self.keys = keys
+        self.founders = founders
     }
 
     /// Reads what `text` writes; capital letters are accepted, since people and mail programs make them.
@@ -31,7 +39,8 @@ package struct JoinToken: Hashable, Sendable {
     private var bytes: [UInt8] {
         var writer = WireWriter()
         writer.write(self.cluster)
-        writer.write(UInt8(self.keys.count))
+        writer.write(UInt8(self.keys.count) | (self.founders == nil ? 0 : Self.foundersFlag))
+        if let founders = self.founders { writer.write(UInt8(founders)) }
         for key in self.keys { writer.bytes += key }
         writer.write(Self.checksum(writer.bytes[...]))
         return writer.bytes
@@ -40,12 +49,19 @@ package struct JoinToken: Hashable, Sendable {
     private init(bytes: [UInt8]) throws(WireError) {
         var reader = WireReader(bytes.raw)
         self.cluster = try reader.clusterID()
-        let count = Int(try reader.read(UInt8.self))
+        let head = try reader.read(UInt8.self)
+        let count = Int(head & ~Self.foundersFlag)
+        let saysFounders = head & Self.foundersFlag != 0
         // A count out of range is a mistyped character as likely as a missing tail: the length decides.
-        guard bytes.count == 16 + 1 + count * Self.keyBytes + 8 else {
+        guard bytes.count == 16 + 1 + (saysFounders ? 1 : 0) + count * Self.keyBytes + 8 else {
             throw WireError(bytes.count < 16 + 1 + Self.keyBytes + 8 ? .truncated : .invalidValue, at: 16)
         }
         guard 1...Keyring.keysMax ~= count else { throw WireError(.invalidValue, at: 16) }
+        if saysFounders {
+            let founders = Int(try reader.read(UInt8.self))
+            guard Self.foundersRange ~= founders else { throw WireError(.invalidValue, at: 17) }
+            self.founders = founders
+        }
         self.keys = []
         for _ in 0..<count { self.keys.append(try reader.array(Self.keyBytes)) }
         let body = bytes[..<reader.offset]

@@ -9,25 +9,39 @@ struct TokenCommand: ParsableCommand {
         discussion: """
             Whoever has the token can join the mesh. It is read from the folder: no daemon needs to run. With --new it \
             is the token of a mesh that nobody is in yet: nodes that are given it, and each other with --join, make \
-            that mesh, and none of them is the first.
+            that mesh, and none of them is the first. With --nodes it says how many of them there are: the mesh begins \
+            when that many are together.
             """)
 
     @OptionGroup var folder: FolderOptions
     @Option(name: .customLong("data-dir"), help: ArgumentHelp("The data folder (or MESHNODE_DATA).", valueName: "DIR"))
     var dataFolder: String?
     @Flag(help: "Make the token of a new mesh; nothing is read and nothing is kept.") var new = false
+    @Option(help: ArgumentHelp("With --new: how many nodes make the mesh, 2 to 255.", valueName: "N"))
+    var nodes: Int?
     @OptionGroup var output: OutputOptions
 
     func validate() throws {
+        if let nodes = self.nodes {
+            guard self.new else { throw ValidationError("--nodes is of the token of a new mesh: add --new") }
+            guard JoinToken.foundersRange ~= nodes else {
+                throw ValidationError("--nodes is \(nodes); equals that make a mesh are 2 to 255")
+            }
+        }
         guard !self.new || (self.folder.dataFolder == nil && self.dataFolder == nil) else {
             throw ValidationError("--new reads no data folder: leave --data out")
         }
     }
 
     func run() throws {
-        let token =
-            self.new ? MeshKeys.generate().token(cluster: .random()).text : try self.tokenOfFolder()
+        let token = self.new ? self.newToken() : try self.tokenOfFolder()
         try self.output.show(["token": token]) { printLine(token) }
+    }
+
+    private func newToken() -> String {
+        var token = MeshKeys.generate().token(cluster: .random())
+        token.founders = self.nodes
+        return token.text
     }
 
     private func tokenOfFolder() throws -> String {

@@ -17,9 +17,20 @@ struct JoinTokenTests {
         #expect(try JoinToken(token.text.uppercased()) == token)
     }
 
-    @Test("every mistyped character is noticed")
-    func everyCharacter() {
-        let text = Array(self.token.text.utf8)
+    @Test("a token says how many equals make its mesh, if it was told", arguments: [2, 3, 255])
+    func founders(count: Int) throws {
+        var token = self.token
+        token.founders = count
+        #expect(try JoinToken(token.text) == token)
+        #expect(try JoinToken(token.text).founders == count)
+        #expect(try JoinToken(self.token.text).founders == nil)
+    }
+
+    @Test("every mistyped character is noticed", arguments: [nil, 5])
+    func everyCharacter(founders: Int?) {
+        var token = self.token
+        token.founders = founders
+        let text = Array(token.text.utf8)
         for index in text.indices {
             var changed = text
             changed[index] = text[index] == UInt8(ascii: "a") ? UInt8(ascii: "b") : UInt8(ascii: "a")
