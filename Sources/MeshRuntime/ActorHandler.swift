@@ -57,7 +57,13 @@ package struct ActorState: Sendable {
 
     package init(_ values: [[UInt8]: [UInt8]] = [:]) { self.values = values }
 
+    /// As a partition holds it.
+    init(entries: [StorageEntry]) {
+        self.init(Dictionary(entries.map { ($0.key, $0.value) }) { _, last in last })
+    }
+
     package var isEmpty: Bool { self.values.isEmpty }
+    var count: Int { self.values.count }
 
     package subscript(key: String) -> [UInt8]? {
         get { self.values[Array(key.utf8)] }
@@ -66,6 +72,13 @@ package struct ActorState: Sendable {
             self.values[key] = newValue
             self.changes[key] = .some(newValue)
         }
+    }
+
+    /// What changed since this was last asked, in the order of keys.
+    mutating func takeChanges() -> [StateChange] {
+        defer { self.changes = [:] }
+        return self.changes.sorted { $0.key.lexicographicallyPrecedes($1.key) }
+            .map { StateChange(key: $0.key, value: $0.value) }
     }
 
     /// Moves what changed into a batch.

@@ -47,9 +47,17 @@ extension Runtime {
 
     private func localActors(prefix: String) async -> [ActorView] {
         await withCheckedContinuation { continuation in
-            self.actors.list(prefix: prefix, node: self.name(of: self.directory.localID)) {
+            self.list(prefix: prefix, node: self.name(of: self.directory.localID)) {
                 continuation.resume(returning: $0)
             }
+        }
+    }
+
+    func list(prefix: String, node: String, done: @escaping @Sendable ([ActorView]) -> Void) {
+        if let partitions = self.partitions {
+            partitions.list(prefix: prefix, node: node, limit: self.configuration.listingMax, done: done)
+        } else {
+            self.actors.list(prefix: prefix, node: node, done: done)
         }
     }
 
@@ -77,7 +85,7 @@ extension Runtime {
     }
 
     /// The body of the answer; nil if none came in time.
-    private func ask(_ peer: NodeID, _ query: QueryFrame, deadline: Instant) async -> [UInt8]? {
+    func ask(_ peer: NodeID, _ query: QueryFrame, deadline: Instant) async -> [UInt8]? {
         let frame = query.encoded()
         let answer = try? await self.requests.perform(to: peer, deadline: deadline) { number in
             guard case .queued = self.transmit(PeerFrame(kind: .query, correlation: number, body: frame), to: peer)

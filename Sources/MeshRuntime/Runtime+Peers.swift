@@ -4,6 +4,7 @@ internal import Metrics
 
 extension Runtime: PeerHandler {
     package func received(_ frame: PeerFrame, from node: NodeID) {
+        if self.partitions?.received(frame, from: node) == true { return }
         do throws(WireError) {
             switch frame.kind {
             case .message: self.accept(try MessageFrame(decoding: frame.body), frame.correlation, from: node)
@@ -19,11 +20,19 @@ extension Runtime: PeerHandler {
             case .query:
                 switch try QueryFrame(decoding: frame.body) {
                 case .actors(let prefix):
-                    self.actors.list(prefix: prefix, node: "") { actors in
+                    self.list(prefix: prefix, node: "") { actors in
                         let body = ActorListing(actors: actors).encoded()
                         _ = self.transmit(
                             PeerFrame(kind: .answer, correlation: frame.correlation, body: body), to: node)
                     }
+                case .partitions:
+                    let body = PartitionListing(partitions: self.partitionStatus).encoded()
+                    _ = self.transmit(PeerFrame(kind: .answer, correlation: frame.correlation, body: body), to: node)
+                case .actor(let path):
+                    // Whoever leads no longer says nothing.
+                    guard let place = self.partitions?.place(of: path) else { return }
+                    _ = self.transmit(
+                        PeerFrame(kind: .answer, correlation: frame.correlation, body: place.encoded()), to: node)
                 case .logs(let query):
                     let body = self.journal.logs(query).encodedLogs()
                     _ = self.transmit(PeerFrame(kind: .answer, correlation: frame.correlation, body: body), to: node)
@@ -41,7 +50,10 @@ extension Runtime: PeerHandler {
 
     /// Whoever asked this member learns that no answer will come. Its own requests go on here: an outcome that it does not
     /// wait for any more is a frame that meets nobody.
-    package func disconnected(_ node: NodeID) { self.requests.disconnected(node) }
+    package func disconnected(_ node: NodeID) {
+        self.partitions?.disconnected(node)
+        self.requests.disconnected(node)
+    }
 
     /// A message from another node is taken whoever owns its path by the view of this one: views differ while members
     /// come and go, and passing it on could go round in circles.

@@ -23,6 +23,7 @@ extension Runtime {
         try message.validate()
         var random = SystemRandomNumberGenerator()
         let id = MessageID(using: &random)
+        if let partitions = self.partitions { return try await self.submit(message, id, want: want, to: partitions) }
         guard let owner = self.ownership.owner(of: message.path) else {
             throw MeshError(.unavailable, "no member can take messages", retryAfter: .seconds(1))
         }
@@ -53,6 +54,49 @@ extension Runtime {
             return try await self.forward(frame, to: owner, want: want, deadline: deadline)
         }
         return answer
+    }
+
+    /// To the leader of the path's partition, for as long as the client waits.
+    private func submit(
+        _ message: OutgoingMessage, _ id: MessageID, want: Requests.Want, to partitions: PartitionNode
+    ) async throws -> Answer {
+        let limit = message.timeout ?? (want == .outcome ? self.configuration.timeout : nil)
+        let deadline = MonotonicClock.now + (limit ?? self.configuration.timeout)
+        let wallDeadline = self.wallClock(after: limit)
+        let answer = try await self.attempt(message, id, want, deadline, wallDeadline, partitions)
+        if case .outcome(let id, .failed(var error)) = answer, error.accepted == .no,
+            let (text, mend) = partitions.meta.obstacle.map(partitions.meta.told)
+        {
+            // Whoever leads could not be found because nobody does.
+            error.message += "; \(text)"
+            error.hint = mend
+            return .outcome(id, .failed(error))
+        }
+        // The leader may not have heard yet of a definition that this node knows. Frames to it keep their order.
+        guard case .outcome(_, .failed(let error)) = answer, error.code == .notFound,
+            let leader = partitions.leader(of: message.path), leader != self.directory.localID,
+            self.definitionTable.push(matching: message.path, to: leader)
+        else { return answer }
+        return try await self.attempt(message, id, want, deadline, wallDeadline, partitions)
+    }
+
+    private func attempt(
+        _ message: OutgoingMessage, _ id: MessageID, _ want: Requests.Want, _ deadline: Instant,
+        _ wallDeadline: UInt64?, _ partitions: PartitionNode
+    ) async throws -> Answer {
+        let letter = Letter(
+            message.path,
+            Envelope(
+                Message(
+                    id: id, sender: message.sender, body: message.body, deadline: wallDeadline,
+                    idempotency: message.idempotencyKey.map { Fingerprint(ofKey: $0, path: message.path) }),
+                kind: want == .outcome ? .ask : .tell))
+        // The router says more than that time is up, and a moment later.
+        let patience = deadline + .milliseconds(500)
+        return try await self.requests.perform(to: nil, want: want, deadline: patience) { number in
+            partitions.route(
+                number, letter, message.delivery == .ephemeral ? .ephemeral : .durable, deadline: deadline)
+        }
     }
 
     private func forward(

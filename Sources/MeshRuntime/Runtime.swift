@@ -15,6 +15,8 @@ package final class Runtime: Sendable {
     let definitionTable: GossipedDefinitions
     let actors: LocalActors
     let journal: EventJournal
+    /// In the place of `actors`, if the node lives on replicated partitions (decisions/0021).
+    let partitions: PartitionNode?
     private let link: Link
     private let alarm: Alarm
     private let isAlone = Mutex(true)
@@ -22,11 +24,11 @@ package final class Runtime: Sendable {
     private let ended = Mutex<(isOver: Bool, waiters: [CheckedContinuation<Void, Never>])>((false, []))
 
     /// `journal` is told of every definition that is created, updated or deleted, here or elsewhere; other members may
-    /// read the log lines in it.
+    /// read the log lines in it. With `partitions` messages are replicated; without, each has one copy.
     package init(
-        directory: any MemberDirectory, ownership: any PathOwnership, storage: any Storage,
+        directory: any MemberDirectory, ownership: any PathOwnership, storage: any Storage & GroupStorage,
         handlers: any ActorHandlers, configuration: RuntimeConfiguration = RuntimeConfiguration(),
-        journal: EventJournal = EventJournal(), logger: Logger
+        partitions: PartitionNode.Configuration? = nil, journal: EventJournal = EventJournal(), logger: Logger
     ) {
         let alarm = Alarm()
         let link = Link()
@@ -39,8 +41,9 @@ package final class Runtime: Sendable {
         self.alarm = alarm
         self.link = link
         self.requests = requests
-        self.definitionTable = GossipedDefinitions(
+        let definitions = GossipedDefinitions(
             storage: storage, directory: directory, requests: requests, logger: logger, send: link.send)
+        self.definitionTable = definitions
         self.actors = LocalActors(
             storage: storage, handlers: handlers, definitions: self.definitionTable, configuration: configuration,
             alarm: alarm, logger: logger
@@ -49,8 +52,16 @@ package final class Runtime: Sendable {
             guard let body = ReplyFrame(answer)?.encoded() else { return }
             _ = link.send(PeerFrame(kind: .reply, correlation: replyTo.request, body: body), node)
         }
-        self.definitionTable.observe { [weak actors] changes in
-            actors?.definitionsChanged()
+        let metrics = self.actors.metrics
+        let node = partitions.map {
+            PartitionNode(
+                $0, storage: storage, network: link, definitions: definitions, handlers: handlers,
+                runtime: configuration, metrics: metrics, logger: logger
+            ) { number, answer in requests.answered(number, by: nil, answer) }
+        }
+        self.partitions = node
+        self.definitionTable.observe { [weak actors, weak node] changes in
+            if let node { node.definitionsChanged() } else { actors?.definitionsChanged() }
             for (name, change) in changes { journal.publish(.definition(name: name, change: change.rawValue)) }
         }
     }
@@ -58,7 +69,7 @@ package final class Runtime: Sendable {
     /// Reads from storage which definitions there are and which messages wait.
     package func recover() async throws {
         try await self.definitionTable.recover()
-        try await self.actors.recover()
+        if let partitions = self.partitions { try await partitions.recover() } else { try await self.actors.recover() }
     }
 
     /// From now on other members can be reached.
@@ -69,6 +80,11 @@ package final class Runtime: Sendable {
         await withDiscardingTaskGroup { group in
             group.addTask { await self.keepDeadlines() }
             group.addTask { await self.keepDefinitionsEqual() }
+            if let partitions = self.partitions {
+                await partitions.run()
+                group.cancelAll()
+                return
+            }
             await withDiscardingTaskGroup { activations in
                 for await path in self.actors.starts {
                     activations.addTask { await self.actors.live(path) }
@@ -98,6 +114,7 @@ package final class Runtime: Sendable {
     package func shutdown(grace: Duration) async {
         self.grace.withLock { $0 = grace }
         self.actors.drain()
+        await self.partitions?.shutdown(grace: grace)
         await withCheckedContinuation { continuation in
             let isOver = self.ended.withLock { ended in
                 if !ended.isOver { ended.waiters.append(continuation) }
@@ -119,6 +136,23 @@ package final class Runtime: Sendable {
         if let peer = others.randomElement() { self.definitionTable.offer(to: peer) }
     }
 
+    /// Who is in the mesh and how they fare, for placing replicas.
+    package func membersChanged(_ members: [MeshMember]) { self.partitions?.membersChanged(members) }
+
+    /// This node made its mesh: its groups begin here.
+    package func begin() async throws { try await self.partitions?.begin() }
+
+    /// An operator wants the groups of the mesh to begin here.
+    package func found(isForced: Bool) async throws {
+        guard let partitions = self.partitions else {
+            throw MeshError(.unavailable, "this node keeps one copy of each message: there is nothing to found")
+        }
+        try await partitions.found(isForced: isForced)
+    }
+
+    /// What an operator should know of the partitions.
+    package var warnings: [String] { self.partitions?.warnings ?? [] }
+
     /// To be advertised to the other members.
     package var definitionsDigest: UInt64 { self.definitionTable.digest }
 
@@ -127,11 +161,18 @@ package final class Runtime: Sendable {
     }
 
     /// From now on durable messages to this node are refused for this reason, or taken again if it is nil. Turns go on.
-    package func refuseMessages(because refusal: MeshError?) { self.actors.state.withLock { $0.refusal = refusal } }
+    package func refuseMessages(because refusal: MeshError?) {
+        self.partitions?.surroundings.refusal = refusal
+        self.actors.state.withLock { $0.refusal = refusal }
+    }
+
+    /// Brings the counters up to what was counted since.
+    package func measure() { self.partitions?.measure() }
 
     /// What is in hand at the moment, for metrics.
     package var reading: RuntimeReading {
-        self.actors.state.withLock { state in
+        if let partitions = self.partitions { return partitions.reading }
+        return self.actors.state.withLock { state in
             RuntimeReading(
                 requests: self.requests.count, depth: state.depth, activations: state.places.count,
                 mailboxBytes: state.hotBytes, unsyncedBytes: state.unsyncedBytes)
@@ -139,7 +180,10 @@ package final class Runtime: Sendable {
     }
 
     /// Live activations, and messages that wait, on this node.
-    package var load: (actors: Int, depth: Int) { self.actors.load }
+    package var load: (actors: Int, depth: Int) {
+        guard let reading = self.partitions?.reading else { return self.actors.load }
+        return (reading.activations, reading.depth)
+    }
 
     // MARK: background
 
@@ -171,13 +215,17 @@ package final class Runtime: Sendable {
 }
 
 /// The network, which is known only after the runtime is.
-private final class Link: Sendable {
+private final class Link: PeerNetwork {
     private let network = Mutex<(any PeerNetwork)?>(nil)
 
     func attach(_ network: any PeerNetwork) { self.network.withLock { $0 = network } }
 
     @Sendable func send(_ frame: PeerFrame, _ node: NodeID) -> PeerSend {
-        self.network.withLock { $0 }?.send([frame], to: node) ?? .unknown
+        self.send([frame], to: node)
+    }
+
+    func send(_ frames: [PeerFrame], to node: NodeID) -> PeerSend {
+        self.network.withLock { $0 }?.send(frames, to: node) ?? .unknown
     }
 }
 

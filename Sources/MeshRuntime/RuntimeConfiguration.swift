@@ -48,16 +48,22 @@ package struct RuntimeConfiguration: Sendable {
 
     package init() {}
 
+    /// Both clocks of the runtime, as shards ask for them.
+    package var moment: @Sendable () -> Moment {
+        let wallClock = self.wallClock
+        return { Moment(now: MonotonicClock.now, wall: wallClock()) }
+    }
+
     func backoff(afterFailures failures: Int) -> Duration {
         min(self.backoff.upperBound, self.backoff.lowerBound * (1 << min(max(failures - 1, 0), 16)))
     }
 }
 
 /// The monotonic clock that the runtime's deadlines are on. It goes on while the machine sleeps.
-enum MonotonicClock {
+package enum MonotonicClock {
     private static let origin = ContinuousClock.now
 
-    static var now: Instant {
+    package static var now: Instant {
         // The origin is made when it is first asked for: before `now` is read, lest time begin before it.
         let origin = Self.origin
         return Instant(nanoseconds: UInt64((ContinuousClock.now - origin).nanoseconds))

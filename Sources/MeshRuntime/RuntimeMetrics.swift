@@ -26,5 +26,5 @@ struct RuntimeMetrics: Sendable {
             })
     }
 
-    func refused(_ code: MeshError.Code) { self.refusedByCode[code]?.increment() }
+    func refused(_ code: MeshError.Code, by count: Int64 = 1) { self.refusedByCode[code]?.increment(by: count) }
 }

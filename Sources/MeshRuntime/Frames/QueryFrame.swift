@@ -5,6 +5,10 @@ enum QueryFrame: Hashable, Sendable {
     /// Actors whose path begins with a text.
     case actors(prefix: String)
     case logs(LogQuery)
+    /// The partitions that a member leads.
+    case partitions
+    /// What the leader of an actor's partition knows of it.
+    case actor(ActorPath)
 
     func encoded() -> [UInt8] {
         var writer = WireWriter()
@@ -15,6 +19,10 @@ enum QueryFrame: Hashable, Sendable {
         case .logs(let query):
             writer.write(2 as UInt8)
             query.write(to: &writer)
+        case .partitions: writer.write(3 as UInt8)
+        case .actor(let path):
+            writer.write(4 as UInt8)
+            writer.write(path)
         }
         return writer.bytes
     }
@@ -24,6 +32,8 @@ enum QueryFrame: Hashable, Sendable {
         switch try reader.read(UInt8.self) {
         case 1: self = .actors(prefix: try reader.text(limit: ActorPath.bytesMax))
         case 2: self = .logs(try LogQuery.read(from: &reader))
+        case 3: self = .partitions
+        case 4: self = .actor(try reader.actorPath())
         default: throw WireError(.unknownKind, at: 0)
         }
         try reader.end()

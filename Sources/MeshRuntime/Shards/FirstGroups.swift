@@ -7,6 +7,11 @@ package enum FirstGroups {
 
     package static func group(of partition: Partition) -> GroupID { GroupID(UInt32(partition.index) + 1) }
 
+    /// Nil for the meta group.
+    package static func partition(of group: GroupID) -> Partition? {
+        group == self.meta ? nil : Partition(index: UInt16(truncatingIfNeeded: group.number - 1))
+    }
+
     /// The next groups to create, all at once; asked again when they are durable, until there are none.
     ///
     /// The meta group is the last: where it exists, the mesh was founded and whatever is missing was lost. Until then a

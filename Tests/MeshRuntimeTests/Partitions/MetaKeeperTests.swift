@@ -1,0 +1,126 @@
+import MeshCore
+import MeshRuntime
+import Testing
+
+/// The state of a meta group that applies at once what its keeper wants.
+private struct Mesh {
+    static func node(_ number: UInt64) -> NodeID { NodeID(high: 0, low: number) }
+    static let placement = Placement(cluster: ClusterID(high: 1, low: 2), partitions: 4)
+
+    var keeper = MetaKeeper(local: Self.node(1), placement: Self.placement)
+    var state = MetaState()
+    var members: [MeshMember] = []
+    var voters: [NodeID] = [Self.node(1)]
+    var now = Instant(nanoseconds: 1_000_000_000_000)
+    private var index: LogIndex = 0
+
+    init(members count: UInt64) {
+        for number in 1...count { self.join(number) }
+    }
+
+    mutating func join(_ number: UInt64) {
+        self.members.append(
+            MeshMember(
+                id: Self.node(number), name: "node\(number)", endpoint: Endpoint(ipv4: 1, port: UInt16(number)),
+                health: .alive(since: self.now)))
+    }
+
+    /// One look of the keeper, and what comes of it.
+    @discardableResult
+    mutating func look() -> MetaKeeper.Duties {
+        let duties = self.keeper.duties(self.state, members: self.members, voters: self.voters, at: self.now)
+        if !duties.commands.isEmpty {
+            self.index += 1
+            var batch = StateBatch()
+            let entry = LogEntry(
+                index: self.index, term: 1, kind: .command, payload: MetaEntry(at: 0, duties.commands).encoded())
+            let outcomes = self.state.apply([entry], into: &batch)
+            for case .refused(let error) in outcomes.joined() { Issue.record("refused: \(error)") }
+        }
+        if !duties.metaVoters.isEmpty { self.voters = duties.metaVoters }
+        return duties
+    }
+
+    /// Leaders say that their groups are where they shall be.
+    mutating func report(ledBy leader: UInt64 = 1) {
+        let reports = self.state.placement.enumerated().map { index, placed in
+            GroupReport(
+                partition: Partition(index: UInt16(index)), leader: ReplicaID(node: Self.node(leader), addedAt: 0),
+                replicas: ReplicaSet(voters: placed.replicas.map { ReplicaID(node: $0, addedAt: 0) }), caughtUp: [],
+                byteCount: 0)
+        }
+        self.keeper.received(reports, at: self.now)
+    }
+
+    mutating func settle() {
+        for _ in 0..<6 {
+            self.look()
+            self.report()
+        }
+    }
+}
+
+@Suite("The keeper of a mesh") struct MetaKeeperTests {
+    @Test("founds it with itself, and admits who is there") func founds() {
+        var mesh = Mesh(members: 3)
+        mesh.look()
+        #expect(mesh.state.isFounded)
+        #expect(mesh.state.partitions == 4)
+        #expect(mesh.state.members.map(\.id) == [Mesh.node(1)])
+        mesh.look()
+        #expect(mesh.state.members.map(\.id) == (1...3).map(Mesh.node))
+    }
+
+    @Test("gives every partition three voters once there are three members, and the meta group too") func grows() {
+        var mesh = Mesh(members: 3)
+        mesh.settle()
+        #expect(mesh.state.placement.allSatisfy { $0.replicas == (1...3).map(Mesh.node) })
+        #expect(mesh.voters == (1...3).map(Mesh.node))
+        let duties = mesh.look()
+        #expect(duties.commands.isEmpty)
+    }
+
+    @Test(
+        "keeps the meta group's voters odd, and at most five",
+        arguments: [(1, 1), (2, 2), (3, 3), (4, 3), (5, 5), (9, 5)])
+    func metaVoters(_ members: Int, _ voters: Int) {
+        var mesh = Mesh(members: UInt64(members))
+        mesh.settle()
+        #expect(mesh.voters.count == voters)
+        #expect(mesh.voters.contains(Mesh.node(1)))
+    }
+
+    @Test("does not take a member that it has not met since its start for dead") func notMet() {
+        var mesh = Mesh(members: 4)
+        mesh.settle()
+        let placed = mesh.state.placement.map(\.replicas)
+        // Started again: gossip knows nobody yet.
+        mesh.keeper = MetaKeeper(local: Mesh.node(1), placement: Mesh.placement)
+        mesh.members = Array(mesh.members.prefix(1))
+        mesh.settle()
+        #expect(mesh.state.placement.map(\.replicas) == placed)
+        #expect(mesh.voters.count == 3)
+    }
+
+    @Test("plans nothing for groups whose leaders do not report") func silence() {
+        var mesh = Mesh(members: 3)
+        mesh.look()
+        mesh.look()
+        let duties = mesh.look()
+        #expect(duties.commands.isEmpty)
+        #expect(mesh.state.placement.allSatisfy { $0.replicas == [Mesh.node(1)] })
+    }
+
+    @Test("orders of a partition what the state says") func orders() throws {
+        var mesh = Mesh(members: 3)
+        mesh.settle()
+        let report = GroupReport(
+            partition: Partition(index: 2), leader: ReplicaID(node: Mesh.node(1), addedAt: 0), replicas: .empty,
+            caughtUp: [], byteCount: 0)
+        let order = try #require(mesh.keeper.orders(for: [report], mesh.state).first)
+        #expect(order.voters == (1...3).map(Mesh.node))
+        let stranger = GroupReport(
+            partition: Partition(index: 400), leader: report.leader, replicas: .empty, caughtUp: [], byteCount: 0)
+        #expect(mesh.keeper.orders(for: [stranger], mesh.state).isEmpty)
+    }
+}
