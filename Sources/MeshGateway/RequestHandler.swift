@@ -28,6 +28,11 @@ struct RequestHandler: Sendable {
         case .capabilities:
             return .json(Nodes(nodes: try await self.control.capabilities(of: request.query["node"].map(String.init))))
         case .actors: return .json(try await self.control.actors(prefix: request.prefix()))
+        case .partitions: return .json(try await self.control.partitions())
+        case .explain(let path): return .json(try await self.control.explain(ActorPath(path)))
+        case .found:
+            try await self.control.found(isForced: request.query["force"] == "true")
+            return .json(["state": "founded"])
         case .send(let path): return try await self.send(request, to: path)
         case .call(let path): return try await self.call(request, to: path)
         case .definitions: return .json(Definitions(definitions: await self.control.definitions()))

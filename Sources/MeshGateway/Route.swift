@@ -10,6 +10,9 @@ enum Route: Hashable, Sendable {
     case why(String)
     case capabilities
     case actors
+    case partitions
+    case explain(String)
+    case found
     case send(String)
     case call(String)
     case definitions
@@ -52,6 +55,8 @@ enum Route: Hashable, Sendable {
         case "/v1/capabilities": return [(.get, .capabilities)]
         case "/v1/doctor": return [(.get, .doctor)]
         case "/v1/actors": return [(.get, .actors)]
+        case "/v1/partitions": return [(.get, .partitions)]
+        case "/v1/init": return [(.post, .found)]
         case "/v1/definitions": return [(.get, .definitions), (.post, .apply)]
         case "/v1/events": return [(.get, .events), (.post, .raise)]
         case "/v1/keys": return [(.get, .keys), (.post, .installKey)]
@@ -61,6 +66,7 @@ enum Route: Hashable, Sendable {
         }
         if let actor = path.rest(after: "/v1/send/") { return [(.post, .send(actor))] }
         if let actor = path.rest(after: "/v1/call/") { return [(.post, .call(actor))] }
+        if let actor = path.rest(after: "/v1/explain/") { return [(.get, .explain(actor))] }
         if let name = path.rest(after: "/v1/definitions/"), let name = name.singleSegment {
             return [(.get, .definition(name)), (.delete, .delete(name))]
         }
@@ -90,6 +96,9 @@ enum Route: Hashable, Sendable {
         case .why: "why"
         case .capabilities: "capabilities"
         case .actors: "actors"
+        case .partitions: "partitions"
+        case .explain: "explain"
+        case .found: "init"
         case .send: "send"
         case .call: "call"
         case .definitions, .definition: "definitions"
@@ -120,7 +129,7 @@ enum Route: Hashable, Sendable {
         case .capabilities: ["node"]
         case .events: ["type", "after", "limit"]
         case .logs: ["node", "after", "age_ms", "level", "lines"]
-        case .useKey, .removeKey: ["force"]
+        case .useKey, .removeKey, .found: ["force"]
         default: []
         }
     }

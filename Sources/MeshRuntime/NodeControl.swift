@@ -21,6 +21,13 @@ package protocol NodeControl: Sendable {
     /// Sends and waits for the reply until the deadline.
     func call(_ message: OutgoingMessage) async throws -> MessageReply
 
+    /// Begins the mesh's partitions here; forced, without the word of the other members.
+    func found(isForced: Bool) async throws
+    /// Partitions, their leaders and replicas; asks every member, for at most two seconds.
+    func partitions() async throws -> PartitionsView
+    /// Where an actor is and why; asks the leader of its partition, for at most two seconds.
+    func explain(_ path: ActorPath) async throws -> ExplainView
+
     func definitions() async -> [DefinitionView]
     /// All or none; returns what changed.
     func apply(_ definitions: [ActorDefinition]) async throws -> [DefinitionView]

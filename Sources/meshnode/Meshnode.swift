@@ -12,7 +12,8 @@ struct Meshnode: AsyncParsableCommand {
             StartCommand.self, StatusCommand.self, MembersCommand.self, CapabilitiesCommand.self, DoctorCommand.self,
             LeaveCommand.self, KeysCommand.self, TokenCommand.self, DataCommand.self,
             ApplyCommand.self, GetCommand.self, DeleteCommand.self, SendCommand.self, CallCommand.self,
-            ActorsCommand.self, EventCommand.self, LogsCommand.self, ConfigCommand.self, VersionCommand.self,
+            ActorsCommand.self, PartitionsCommand.self, ExplainCommand.self, InitCommand.self, EventCommand.self,
+            LogsCommand.self, ConfigCommand.self, VersionCommand.self,
             CompletionCommand.self, ReadGPUsCommand.self,
             GuardCommand.self,
         ])

@@ -71,6 +71,17 @@ final class ScriptedNode: NodeControl {
             missing: ["two"])
     }
 
+    func found(isForced: Bool) async throws { try self.check() }
+    func partitions() async throws -> PartitionsView {
+        try self.check()
+        return PartitionsView(partitions: [], missing: ["two"])
+    }
+    func explain(_ path: ActorPath) async throws -> ExplainView {
+        try self.check()
+        return ExplainView(
+            path: path.description, partition: 3, leader: "one", wanted: ["one"], moves: [], definition: "a")
+    }
+
     func send(_ message: OutgoingMessage) async throws -> MessageReceipt {
         try self.check()
         self.state.withLock { $0.sent.append(message) }

@@ -77,6 +77,40 @@ extension Daemon {
         return .done
     }
 
+    /// Placing replicas is in no hurry: it looks at the members every second.
+    func tellOfMembers() async -> Occasion {
+        while !Task.isCancelled {
+            self.runtime.membersChanged(await self.network.members().map { MeshMember($0, at: .now()) })
+            try? await Task.sleep(for: .seconds(1))
+        }
+        return .done
+    }
+
+    /// The partitions of a mesh that this node made, if its first start was cut short or it had none then. Others may have
+    /// joined since: begun only with the word of all of them.
+    func beginPartitions() async -> Occasion {
+        while !Task.isCancelled, self.folder.isFounder {
+            try? await Task.sleep(for: .milliseconds(200))
+            let members = await self.network.members()
+            guard self.state.phase == .ready, self.mesh.plan != .create,
+                self.state.unmet(besides: members.map(\.description.id)).isEmpty
+            else { continue }
+            self.runtime.membersChanged(members.map { MeshMember($0, at: .now()) })
+            do {
+                do { try await self.runtime.found(isForced: false) } catch let error as MeshError
+                    where error.code == .conflict
+                {
+                    self.logger.notice("the partitions of the mesh have begun already")
+                }
+                try self.folder.forgetFounding()
+            } catch {
+                self.logger.warning("the partitions of the mesh cannot begin yet", metadata: ["because": "\(error)"])
+                try? await Task.sleep(for: .seconds(5))
+            }
+        }
+        return .done
+    }
+
     private func note(_ change: MemberChange, of member: Member) {
         Counter(
             label: "meshnode_member_changes_total",
@@ -89,5 +123,21 @@ extension Daemon {
                 "at": "\(member.description.endpoint)", "incarnation": "\(change.incarnation)",
                 "boot": "\(change.boot.epoch)", "local_health": "\(change.localHealth)",
             ])
+    }
+}
+
+extension MeshMember {
+    /// The membership's clock and the runtime's begin elsewhere.
+    init(_ member: Member, at now: Instant) {
+        let since = MonotonicClock.now + .nanoseconds(-(now - member.since).nanoseconds)
+        let health: PlacementView.Member.Health =
+            switch member.state {
+            case .alive: .alive(since: since)
+            case .suspect: .suspect
+            case .dead, .left: .dead(since: since)
+            }
+        self.init(
+            id: member.description.id, name: member.description.name, endpoint: member.description.endpoint,
+            zone: member.description.zone, health: health)
     }
 }

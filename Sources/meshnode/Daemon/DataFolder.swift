@@ -13,6 +13,7 @@ internal import MeshTransport
 /// | `mesh.token`     | cluster id and keys, as a join token; follows `keyring`            | 0600 |
 /// | `admin.token`    | bearer token of the HTTP API                                       | 0600 |
 /// | `members`        | who was in the mesh, for a restart without `--join`                | 0600 |
+/// | `founder`        | this node made its mesh, and its partitions are still to begin     | 0600 |
 /// | `addresses.json` | what was bound                                                     | 0644 |
 /// | `api.sock`       | HTTP for the local user                                            | 0600 |
 /// | `db/`            | RocksDB                                                            | 0700 |
@@ -25,7 +26,7 @@ struct DataFolder: Sendable {
     var apiSocket: String { self.path + "/api.sock" }
 
     private enum Name: String {
-        case lock, boot, members, keyring
+        case lock, boot, members, keyring, founder
         case nodeKey = "node.key"
         case meshToken = "mesh.token"
     }
@@ -112,6 +113,16 @@ struct DataFolder: Sendable {
 
     func rememberedMembers() throws -> [UInt8]? { try FileIO.read(self.file(.members), limit: 16 << 20) }
     func remember(members: [UInt8]) throws { try FileIO.replace(self.file(.members), with: members) }
+
+    /// This node made its mesh, and the partitions of the mesh are still to begin. Not to be told from what else the folder
+    /// holds: who lost its database must not begin them a second time.
+    var isFounder: Bool { unsafe access(self.file(.founder), F_OK) == 0 }
+    func beFounder() throws { try FileIO.replace(self.file(.founder), with: []) }
+    func forgetFounding() throws {
+        guard unsafe unlink(self.file(.founder)) == 0 || errno == ENOENT else {
+            throw fileFailure("remove", self.file(.founder))
+        }
+    }
 
     func save(addresses json: [UInt8]) throws {
         try FileIO.replace(self.path + "/addresses.json", with: json, mode: 0o644)

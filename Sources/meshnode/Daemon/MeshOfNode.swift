@@ -8,6 +8,8 @@ struct MeshOfNode: Sendable {
     let boot: Boot
     let cluster: ClusterID
     let keys: MeshKeys
+    /// How many equals make the mesh, if the token that was given says so.
+    let founders: Int?
 
     /// Decides, and writes what the node must still know after a crash.
     init(settling configuration: NodeConfiguration, in folder: DataFolder) throws {
@@ -23,6 +25,7 @@ struct MeshOfNode: Sendable {
             folderHasMesh: kept != nil, wasMember: wasMember, tokenGiven: given != nil,
             seedsGiven: !configuration.join.isEmpty,
             sameMesh: kept?.cluster == given?.cluster)
+        self.founders = given?.founders
         self.identity = try folder.identity(mayCreate: kept == nil)
         self.cluster = kept?.cluster ?? given?.cluster ?? .random()
         var keys = try kept == nil ? nil : folder.keys(of: self.cluster)
@@ -33,7 +36,10 @@ struct MeshOfNode: Sendable {
         self.keys = keys ?? .generate()
         // Last the token: a folder that has it has all the rest.
         self.boot = Boot(epoch: try folder.raiseBootEpoch(mayBegin: kept == nil), nonce: randomUInt64())
-        if self.plan == .create { try folder.remember(members: MembersFile.encode([])) }
+        if self.plan == .create {
+            try folder.beFounder()
+            try folder.remember(members: MembersFile.encode([]))
+        }
         if try kept != self.keys.token(cluster: self.cluster) || folder.keyring() == nil {
             try folder.save(self.keys, of: self.cluster)
         }

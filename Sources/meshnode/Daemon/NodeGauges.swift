@@ -32,6 +32,7 @@ final class NodeGauges: Sendable {
         self.pulse.take(self.askForSign)
         self.measure(members: await node.network.members(), health: await node.network.localHealth(), of: node)
         self.measure(await node.network.reading())
+        node.runtime.measure()
         self.measure(node.runtime.reading)
         self.measureProcess()
         let waiting = self.storage.waiting

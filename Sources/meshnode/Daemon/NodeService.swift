@@ -103,7 +103,7 @@ struct NodeService: NodeControl {
 
     private func warnings(of members: [Member]) -> [String] {
         let blocked = members.filter { $0.isStreamOnly && $0.state != .left && $0.state != .dead }.map(\.description)
-        return self.state.warnings + [self.disk.warning].compactMap(\.self)
+        return self.state.warnings + [self.disk.warning].compactMap(\.self) + self.runtime.warnings
             + blocked.map {
                 "UDP to \($0.name) at \($0.endpoint) is blocked while its stream works; open UDP port "
                     + "\($0.endpoint.port) there and \(self.facts.address.port) here"
@@ -145,6 +145,16 @@ struct NodeService: NodeControl {
             throw MeshError(.unavailable, "this node is leaving", hint: "ask another member", retryAfter: .seconds(1))
         }
     }
+
+    func found(isForced: Bool) async throws {
+        try self.requireReady()
+        // It matters who can be asked now, and not a second ago.
+        self.runtime.membersChanged(await self.network.members().map { MeshMember($0, at: .now()) })
+        try await self.runtime.found(isForced: isForced)
+    }
+
+    func partitions() async throws -> PartitionsView { try await self.runtime.partitionsView() }
+    func explain(_ path: ActorPath) async throws -> ExplainView { try await self.runtime.explain(path) }
 
     func definitions() async -> [DefinitionView] { self.runtime.definitions() }
 

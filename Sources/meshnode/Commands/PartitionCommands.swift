@@ -1,0 +1,99 @@
+internal import ArgumentParser
+internal import MeshRuntime
+
+struct PartitionsCommand: FolderCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "partitions", abstract: "List the partitions, their leaders and replicas.")
+
+    @OptionGroup var client: ClientOptions
+    @OptionGroup var folder: FolderOptions
+    @Flag(help: "Only those that lack replicas or a leader.") var lacking = false
+
+    func run() async throws {
+        try await self.withNode { node in
+            let (view, bytes) = try await node.decoded(PartitionsView.self, "/v1/partitions")
+            try self.output.show(bytes) { self.print(view) }
+        }
+    }
+
+    private func print(_ view: PartitionsView) {
+        var table = Table([
+            .right("PARTITION"), .left("STATE"), .flexible("LEADER", min: 8), .flexible("OTHERS", min: 12),
+            .right("LAG"),
+            .right("MESSAGES"),
+        ])
+        for partition in view.partitions where !self.lacking || partition.state != "ok" {
+            let leader = partition.replicas.first { $0.role == "leader" }?.node ?? ""
+            let others = partition.replicas.filter { $0.role != "leader" }.map {
+                $0.role == "learner" ? "\($0.node) (learner)" : $0.node
+            }
+            table.add([
+                String(partition.partition), partition.state, leader, others.joined(separator: ", "),
+                String(partition.replicas.map(\.lag).max() ?? 0), String(partition.messages),
+            ])
+        }
+        printLine(table.text(width: Terminal.width, color: Terminal.hasColor))
+        if !view.missing.isEmpty {
+            warn("no answer in time from \(printable(view.missing.joined(separator: ", "))): what they lead is missing")
+        }
+    }
+}
+
+struct ExplainCommand: FolderCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "explain", abstract: "Tell where an actor is, and why there.")
+
+    @OptionGroup var client: ClientOptions
+    @OptionGroup var folder: FolderOptions
+    @Argument(help: "The actor's path.") var path: String
+
+    func run() async throws {
+        try await self.withNode { node in
+            let path = self.path.hasPrefix("/") ? String(self.path.dropFirst()) : self.path
+            let (view, bytes) = try await node.decoded(ExplainView.self, "/v1/explain/\(path)")
+            try self.output.show(bytes) { self.print(view) }
+        }
+    }
+
+    private func print(_ view: ExplainView) {
+        printLine("\(printable(view.path)) is in partition \(view.partition)")
+        printLine("leader      \(printable(view.leader ?? "unknown to this node"))")
+        printLine(
+            "replicas    \(view.wanted.isEmpty ? "unknown to this node" : printable(view.wanted.joined(separator: ", ")))"
+        )
+        printLine("definition  \(view.definition.isEmpty ? "none" : printable(view.definition))")
+        if let host = view.host {
+            printLine("runs at     \(printable(host)), token \(printable(view.token ?? "not granted yet"))")
+        }
+        if let waiting = view.waiting, waiting > 0 { printLine("waiting     \(waiting)") }
+        if let obstacle = view.obstacle { printLine("cannot run  \(printable(obstacle))") }
+        for move in view.moves {
+            printLine(
+                "moved       \(wallTime(move.at)) \(move.reason): \(printable(move.from.joined(separator: ", "))) to "
+                    + printable(move.to.joined(separator: ", ")))
+        }
+    }
+}
+
+struct InitCommand: FolderCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "init",
+        abstract: "Begin the partitions of a mesh that no node created, at this node. Once.",
+        discussion: """
+            A mesh that was made by 'meshnode start' without a token needs no such word, nor does one whose token says \
+            how many nodes make it ('meshnode token --new --nodes N'). All members must run, for each gives its word.
+            """)
+
+    @OptionGroup var client: ClientOptions
+    @OptionGroup var folder: FolderOptions
+    @Flag(help: "Without the word of the others: only if those that cannot be asked are gone for good.") var force =
+        false
+
+    func run() async throws {
+        try await self.withNode { node in
+            let answer = try await node.request(
+                "POST", "/v1/init\(self.force ? "?force=true" : "")", timeout: .seconds(60))
+            try self.output.show(answer.body) { printLine("the mesh is founded") }
+        }
+    }
+}
