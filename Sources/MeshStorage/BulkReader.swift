@@ -76,7 +76,7 @@ final class BulkReader: @unchecked Sendable {
         case .close(let id):
             self.outgoing[Receiver(group: group, id: id)] = nil
             return nil
-        case .begin, .chunk, .finish: preconditionFailure("not a read")
+        case .begin, .chunk, .finish, .discard: preconditionFailure("not a read")
         }
     }
 

@@ -150,8 +150,8 @@ final class Committer: @unchecked Sendable {
         self.writer.begin(commits: max(commits ?? 0, mark.commits))
         var recovered: [RecoveredGroup] = []
         for group in groups { recovered.append(self.begin(group, &mark)) }
+        self.writer.writeOut()
         if self.writer.owesSync {
-            self.writer.writeOut()
             let (commits, tails) = self.writer.sync()
             mark.commits = commits
             for (group, tail) in tails { mark.tails[group] = tail }
@@ -176,8 +176,7 @@ final class Committer: @unchecked Sendable {
             return .replica(
                 RecoveredReplica(
                     group: judged.group, incarnation: record.incarnation, id: record.id, state: record.state, log: log,
-                    history: record.history, applied: record.applied.index, isInstalling: record.installing != nil,
-                    lost: judged.lost))
+                    history: record.history, applied: record.applied.index, lost: judged.lost))
         }
     }
 }

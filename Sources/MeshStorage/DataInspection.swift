@@ -125,12 +125,11 @@ package final class DataInspection {
         case .replica(let record, let log):
             let shortfall = record.state.shortfall
             let acknowledged = judged.lost ?? shortfall?.acknowledged
-            group.status =
-                record.installing != nil ? .installing : judged.lost != nil || shortfall != nil ? .short : .sound
+            group.status = judged.lost != nil || shortfall != nil ? .short : .sound
             group.replica = DataReport.Replica(record, log, acknowledged: acknowledged)
             self.check(record, lost: judged.lost, place)
         }
-        self.countState(judged.group, into: &group)
+        self.countState(judged.group, judged.found.record?.generation, into: &group)
         self.report.groups.append(group)
     }
 
@@ -144,22 +143,23 @@ package final class DataInspection {
                 .note, place, "it lost something before, and had acknowledged up to \(shortfall.acknowledged)",
                 mend: "none needed: it is careful until it has caught up")
         }
-        if let installing = record.installing {
-            self.add(
-                .note, place, "a snapshot up to entry \(installing.index) was not yet whole",
-                mend: "none needed: its leader sends it again")
-        }
     }
 
-    private func countState(_ id: GroupID, into group: inout DataReport.Group) {
+    /// - Parameter generation: the state in force; nil where nobody can say which that is.
+    private func countState(_ id: GroupID, _ generation: StateGeneration?, into group: inout DataReport.Group) {
         do throws(StorageError) {
             let iterator = self.database.iterator(.groupState)
-            let prefix = GroupKeys.prefix(id)
+            let prefix = generation.map { GroupKeys.state(id, $0) } ?? GroupKeys.prefix(id)
             iterator.seek(prefix)
             while try iterator.isValid(), iterator.keyStarts(with: prefix) {
                 group.stateEntries += 1
-                group.stateBytes += iterator.byteCount - prefix.count
+                group.stateBytes += iterator.byteCount - GroupKeys.stateHeaderBytes
                 iterator.next()
+            }
+            if let generation, try self.database.holdsRemains(of: id, beside: generation) {
+                self.add(
+                    .note, id.description, "a snapshot was being received beside its state and was not yet whole",
+                    mend: "none needed: the next start removes what had come")
             }
         } catch {
             group.status = .damaged

@@ -38,7 +38,7 @@ package struct DataReport: Encodable, Sendable {
     }
 
     package enum Status: String, Encodable, Sendable {
-        case sound, short, installing, removed, damaged
+        case sound, short, removed, damaged
     }
 
     package struct Group: Encodable, Sendable {

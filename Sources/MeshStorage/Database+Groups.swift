@@ -79,23 +79,42 @@ extension Database {
 
     // MARK: The state
 
+    /// All of one moment: a snapshot that took the place of the state in between would leave holes.
     func read(_ reads: [StateRead], of group: GroupID) throws(StorageError) -> [[StorageEntry]] {
+        let snapshot = self.makeSnapshot(fillsCache: true)
+        guard let generation = try self.logBase(of: group, at: snapshot)?.generation else {
+            return reads.map { _ in [] }
+        }
         var answers: [[StorageEntry]] = []
         answers.reserveCapacity(reads.count)
         for read in reads {
             switch read {
             case .key(let key):
-                let value = try self.get(.groupState, GroupKeys.state(group, key))
+                let value = try self.get(.groupState, GroupKeys.state(group, generation, key), at: snapshot)
                 answers.append(value.map { [StorageEntry(key: key, value: $0)] } ?? [])
             case .range(let prefix, let start, let limit, let bytesMax):
+                let first = start.lexicographicallyPrecedes(prefix) ? prefix : start
                 answers.append(
-                    try self.scan(
-                        .groupState, prefix: GroupKeys.state(group, prefix),
-                        start: GroupKeys.state(group, start.lexicographicallyPrecedes(prefix) ? prefix : start),
-                        limit: limit, bytesMax: bytesMax, dropping: 4))
+                    try self.iterator(.groupState, at: snapshot).entries(
+                        from: GroupKeys.state(group, generation, first),
+                        prefix: GroupKeys.state(group, generation, prefix), limit: limit, bytesMax: bytesMax,
+                        dropping: GroupKeys.stateHeaderBytes))
             }
         }
         return answers
+    }
+
+    func logBase(of group: GroupID, at snapshot: borrowing DatabaseSnapshot) throws(StorageError) -> RecordedBase? {
+        try self.field(.logBase, of: group, at: snapshot) { reader throws(WireError) in try reader.logBase() }
+    }
+
+    /// Whether there is something of a snapshot that was not whole when the process ended.
+    func holdsRemains(of group: GroupID, beside generation: StateGeneration) throws(StorageError) -> Bool {
+        let next = GroupKeys.state(group, generation &+ 1)
+        let iterator = self.iterator(.groupState)
+        iterator.seek(next)
+        guard try iterator.isValid() else { return false }
+        return iterator.keyStarts(with: next)
     }
 
     // MARK: Fields

@@ -149,23 +149,6 @@ internal import MeshCore
             rocksdb_create_iterator_cf(self.handle, snapshot.reading, self.families[family]), of: family, in: self)
     }
 
-    /// Entries whose keys begin with `prefix`, from `start` on; `dropping` bytes of each key are left out.
-    func scan(
-        _ family: Family, prefix: [UInt8], start: [UInt8], limit: Int, bytesMax: Int, dropping: Int = 0
-    ) throws(StorageError) -> [StorageEntry] {
-        let iterator = self.iterator(family)
-        var entries: [StorageEntry] = []
-        var bytes = 0
-        iterator.seek(start)
-        while entries.count < limit, bytes < bytesMax, try iterator.isValid(), iterator.keyStarts(with: prefix) {
-            let entry = StorageEntry(key: iterator.copyKey(dropping: dropping), value: iterator.copyValue())
-            bytes += entry.key.count + entry.value.count
-            entries.append(entry)
-            iterator.next()
-        }
-        return entries
-    }
-
     // MARK: Copies
 
     /// A consistent copy in a folder that does not exist yet: files that never change are linked, the rest is written.
@@ -182,7 +165,11 @@ internal import MeshCore
         if unsafe failure != nil { throw unsafe StorageError(taking: failure, operation: operation) }
     }
 
-    func makeSnapshot() -> DatabaseSnapshot { unsafe DatabaseSnapshot(self, self.handle) }
+    /// - Parameter fillsCache: false for what is read once from the beginning to the end: what others read often shall stay
+    ///   in the cache.
+    func makeSnapshot(fillsCache: Bool) -> DatabaseSnapshot {
+        unsafe DatabaseSnapshot(self, self.handle, fillsCache: fillsCache)
+    }
 
     private static let defaultFamily = "default"
 
@@ -210,15 +197,14 @@ internal import MeshCore
     private let snapshot: OpaquePointer
     let reading: OpaquePointer
 
-    init(_ database: Database, _ handle: OpaquePointer) {
+    init(_ database: Database, _ handle: OpaquePointer, fillsCache: Bool) {
         self.database = database
         unsafe self.handle = handle
         unsafe self.snapshot = rocksdb_create_snapshot(handle)
         unsafe self.reading = rocksdb_readoptions_create()
         unsafe rocksdb_readoptions_set_verify_checksums(self.reading, 1)
         unsafe rocksdb_readoptions_set_snapshot(self.reading, self.snapshot)
-        // Read once from the beginning to the end: what others read often shall stay in the cache.
-        unsafe rocksdb_readoptions_set_fill_cache(self.reading, 0)
+        unsafe rocksdb_readoptions_set_fill_cache(self.reading, fillsCache ? 1 : 0)
     }
 
     deinit {

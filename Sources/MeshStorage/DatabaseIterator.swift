@@ -50,6 +50,22 @@ internal import MeshCore
         }
     }
 
+    /// Entries whose keys begin with `prefix`, from `start` on; `dropping` bytes of each key are left out.
+    func entries(
+        from start: [UInt8], prefix: [UInt8], limit: Int, bytesMax: Int, dropping: Int = 0
+    ) throws(StorageError) -> [StorageEntry] {
+        var entries: [StorageEntry] = []
+        var bytes = 0
+        self.seek(start)
+        while entries.count < limit, bytes < bytesMax, try self.isValid(), self.keyStarts(with: prefix) {
+            let entry = StorageEntry(key: self.copyKey(dropping: dropping), value: self.copyValue())
+            bytes += entry.key.count + entry.value.count
+            entries.append(entry)
+            self.next()
+        }
+        return entries
+    }
+
     func keyStarts(with prefix: [UInt8]) -> Bool { self.key.starts(with: prefix) }
     /// A copy of the key without its first bytes.
     func copyKey(dropping count: Int = 0) -> [UInt8] {

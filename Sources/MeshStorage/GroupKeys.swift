@@ -21,12 +21,15 @@ enum GroupKeys {
         return writer.bytes
     }
 
-    static func state(_ group: GroupID, _ key: [UInt8]) -> [UInt8] {
-        var bytes: [UInt8] = []
-        bytes.reserveCapacity(4 + key.count)
-        bytes.append(contentsOf: self.prefix(group))
-        bytes.append(contentsOf: key)
-        return bytes
+    static let stateHeaderBytes = 4 + 4
+
+    static func state(_ group: GroupID, _ generation: StateGeneration, _ key: [UInt8] = []) -> [UInt8] {
+        var writer = WireWriter()
+        writer.bytes.reserveCapacity(self.stateHeaderBytes + key.count)
+        writer.write(group.number)
+        writer.write(generation)
+        writer.bytes.append(contentsOf: key)
+        return writer.bytes
     }
 
     static func field(_ group: GroupID, _ field: ReplicaField) -> [UInt8] { self.prefix(group) + [field.rawValue] }
@@ -42,12 +45,15 @@ enum GroupKeys {
     }
 }
 
+/// Which of the states that lie on the disk for a group. The record of the replica names the current one; a snapshot is
+/// received as the next, and nothing else is ever there. Counts around after the last number.
+typealias StateGeneration = UInt32
+
 /// What the table `replicas` holds of a group. Raw values are on disk.
 enum ReplicaField: UInt8, CaseIterable, Sendable {
     case identity = 1
     case hardState = 2
     case logBase = 3
     case applied = 4
-    case installing = 5
     case removed = 6
 }

@@ -32,9 +32,8 @@ final class GroupReaders: Sendable {
                     done(
                         metrics.measure {
                             attempt { () throws(StorageError) in
-                                try database.scan(
-                                    Family(range.table), prefix: range.prefix, start: range.start, limit: limit,
-                                    bytesMax: bytesMax)
+                                try database.iterator(Family(range.table)).entries(
+                                    from: range.start, prefix: range.prefix, limit: limit, bytesMax: bytesMax)
                             }
                         })
                 case .group(let group, let number, let reads, let done):

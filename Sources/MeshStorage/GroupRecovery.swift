@@ -38,16 +38,16 @@ extension Database {
         let state = try self.field(.hardState, of: group) { reader throws(WireError) in try reader.hardState() }
         let base = try self.field(.logBase, of: group) { reader throws(WireError) in try reader.logBase() }
         let applied = try self.field(.applied, of: group) { reader throws(WireError) in try reader.position() }
-        guard let (incarnation, id) = identity, let state, let (position, replicas) = base, let applied else {
+        guard let (incarnation, id) = identity, let state, let base, let applied else {
             throw self.damage(in: group, "a record of the replica is missing")
         }
         var record = ReplicaRecord(
-            incarnation: incarnation, id: id, baseReplicas: replicas, history: ReplicaHistory(replicas))
+            incarnation: incarnation, id: id, baseReplicas: base.replicas, history: ReplicaHistory(base.replicas))
         record.state = state
-        record.base = position
-        record.last = position
+        record.base = base.place
+        record.generation = base.generation
+        record.last = base.place
         record.applied = applied
-        record.installing = try self.field(.installing, of: group) { reader throws(WireError) in try reader.position() }
         return record
     }
 
@@ -76,12 +76,6 @@ extension Database {
 
     /// What no crash can bring about, because everything reaches the disk in the order of one write-ahead log.
     private func check(_ record: ReplicaRecord, _ log: RaftLog, of group: GroupID) throws(StorageError) {
-        if record.installing != nil {
-            guard log.isEmpty, log.base == .zero, record.applied == .zero else {
-                throw self.damage(in: group, "it is installing a snapshot and has a log all the same")
-            }
-            return
-        }
         guard record.applied.index <= record.last.index else {
             throw self.damage(
                 in: group, "its state is that of entry \(record.applied.index), its log ends at \(record.last.index)")

@@ -11,6 +11,9 @@ struct GroupWriter: ~Copyable {
         /// Entries from here on are in the batch that is being filled, where no read finds them yet.
         var unwrittenFrom = LogIndex.max
 
+        /// A snapshot is received as this one.
+        var incoming: StateGeneration { self.record.generation &+ 1 }
+
         init(_ record: ReplicaRecord) { self.record = record }
     }
 
@@ -39,8 +42,18 @@ struct GroupWriter: ~Copyable {
     // MARK: What was found on the disk
 
     mutating func begin(commits: UInt64) { self.commits = commits }
-    mutating func begin(_ group: GroupID, _ record: ReplicaRecord) { self.replicas[group] = Replica(record) }
     mutating func begin(_ group: GroupID, damaged error: StorageError) { self.damaged[group] = error }
+
+    mutating func begin(_ group: GroupID, _ record: ReplicaRecord) {
+        let replica = Replica(record)
+        self.replicas[group] = replica
+        // What cannot be read cannot be told from remains, and goes all the same.
+        let remains = attempt { () throws(StorageError) in
+            try self.database.holdsRemains(of: group, beside: record.generation)
+        }
+        if case .success(false) = remains { return }
+        self.deleteState(group, replica.incoming)
+    }
 
     /// Writes down what a replica lost, and returns what is known of it now.
     mutating func note(lost: LogIndex, of group: GroupID, _ record: ReplicaRecord) -> ReplicaRecord {
@@ -114,7 +127,7 @@ struct GroupWriter: ~Copyable {
         case .dropLog(let index):
             try self.dropLog(through: index, group, replica)
             return nil
-        case .snapshot(let effect): return try self.install(effect, group, replica)
+        case .snapshot(let effect): return self.install(effect, group, replica)
         case .remove(let id):
             precondition(id == replica.record.id, "\(group) is replica \(replica.record.id), not \(id)")
             return self.remove(group, id, replica.record.incarnation)
@@ -125,7 +138,7 @@ struct GroupWriter: ~Copyable {
     private mutating func create(_ group: GroupID, _ recovered: RecoveredReplica) -> Answer {
         precondition(self.replicas[group] == nil, "\(group) is on this disk already")
         precondition(
-            recovered.log.isEmpty && recovered.log.base == .zero && recovered.applied == 0 && !recovered.isInstalling,
+            recovered.log.isEmpty && recovered.log.base == .zero && recovered.applied == 0,
             "a replica of \(group) begins with nothing")
         let replicas = recovered.history.version(at: 0)
         var record = ReplicaRecord(
@@ -137,7 +150,7 @@ struct GroupWriter: ~Copyable {
         self.batch.delete(.replicas, GroupKeys.field(group, .removed))
         self.put(.identity, group) { $0.write(identity: record) }
         self.put(.hardState, group) { $0.write(record.state) }
-        self.put(.logBase, group) { $0.write(record.base, record.baseReplicas) }
+        self.put(.logBase, group) { $0.write(baseOf: record) }
         self.put(.applied, group) { $0.write(at: record.applied) }
         self.mustSync(group)
         return Answer(needsSync: true, result: .created)
@@ -175,7 +188,7 @@ struct GroupWriter: ~Copyable {
     private mutating func append(_ entry: LogEntry, _ group: GroupID, _ replica: Replica) {
         let last = replica.record.last
         precondition(
-            entry.index == last.index + 1 && entry.term >= last.position.term && replica.record.installing == nil,
+            entry.index == last.index + 1 && entry.term >= last.position.term,
             "entry \(entry.position) of \(group) cannot follow \(last.position)")
         let (header, chain) = LogRecord.header(of: entry, in: group, after: last.chain)
         self.batch.put(.groupLog, GroupKeys.entry(group, entry.index), header, entry.payload)
@@ -217,15 +230,15 @@ struct GroupWriter: ~Copyable {
     ) -> Answer {
         // The log first: no state may survive a crash that its entries did not.
         precondition(
-            position.index >= replica.record.applied.index && position.index <= replica.record.last.index
-                && replica.record.installing == nil,
+            position.index >= replica.record.applied.index && position.index <= replica.record.last.index,
             "\(group) has applied \(replica.record.applied) and holds \(replica.record.last.position), not \(position)")
+        let generation = replica.record.generation
         for change in changes.changes {
             switch change {
-            case .put(let key, let value): self.batch.put(.groupState, GroupKeys.state(group, key), value)
-            case .delete(let key): self.batch.delete(.groupState, GroupKeys.state(group, key))
+            case .put(let key, let value): self.batch.put(.groupState, GroupKeys.state(group, generation, key), value)
+            case .delete(let key): self.batch.delete(.groupState, GroupKeys.state(group, generation, key))
             case .deletePrefix(let prefix):
-                let first = GroupKeys.state(group, prefix)
+                let first = GroupKeys.state(group, generation, prefix)
                 self.batch.delete(.groupState, from: first, to: GroupKeys.successor(of: first))
             }
         }
@@ -247,70 +260,65 @@ struct GroupWriter: ~Copyable {
         replica.record.base = base
         replica.record.baseReplicas = replica.record.history.version(at: index)
         replica.record.history.drop(through: index)
-        self.put(.logBase, group) { $0.write(base, replica.record.baseReplicas) }
+        self.put(.logBase, group) { $0.write(baseOf: replica.record) }
     }
 
     // MARK: Snapshots on their way in
 
-    private mutating func install(
-        _ effect: SnapshotEffect, _ group: GroupID, _ replica: Replica
-    ) throws(StorageError) -> Answer? {
+    private mutating func install(_ effect: SnapshotEffect, _ group: GroupID, _ replica: Replica) -> Answer? {
         switch effect {
         case .begin(let position):
-            self.beginInstall(position, group, replica)
+            replica.install = SnapshotReceiver(position, of: group)
+            self.deleteState(group, replica.incoming)
             return nil
         case .chunk(let position, let offset, let bytes):
             guard replica.install?.position == position else { return nil }
             for entry in replica.install?.receive(bytes, at: offset) ?? [] {
-                self.batch.put(.groupState, GroupKeys.state(group, entry.key), entry.value)
+                self.batch.put(.groupState, GroupKeys.state(group, replica.incoming, entry.key), entry.value)
             }
             return nil
         case .finish(let position, let replicas):
-            guard let install = replica.install, install.position == position else { return nil }
+            let install = replica.install
             replica.install = nil
-            guard let chain = install.result else {
+            guard let install, install.position == position, let chain = install.result else {
+                self.deleteState(group, replica.incoming)
                 return Answer(needsSync: false, result: .snapshot(.refused(position)))
             }
-            self.finishInstall(ChainedPosition(position: position, chain: chain), replicas, group, replica)
+            self.replace(group, replica, by: ChainedPosition(position: position, chain: chain), replicas)
             return Answer(needsSync: true, result: .snapshot(.installed(position)))
+        case .discard:
+            replica.install = nil
+            self.deleteState(group, replica.incoming)
+            return nil
         case .open, .readChunk, .close: preconditionFailure("reads have a thread of their own")
         }
     }
 
-    /// State and log go, and the marker says why. What was promised before stays in the hard state.
-    private mutating func beginInstall(_ position: LogPosition, _ group: GroupID, _ replica: Replica) {
-        let replicas = ReplicaHistory.Version(index: 0, replicas: replica.record.history.latest.replicas)
-        replica.record.base = .zero
-        replica.record.baseReplicas = replicas
-        replica.record.history = ReplicaHistory(replicas)
-        replica.record.last = .zero
-        replica.record.applied = .zero
-        replica.record.installing = position
-        replica.unwrittenFrom = .max
-        replica.install = SnapshotReceiver(position, of: group)
-        let (first, end) = (GroupKeys.prefix(group), GroupKeys.end(group))
-        self.batch.delete(.groupLog, from: first, to: end)
-        self.batch.delete(.groupState, from: first, to: end)
-        self.put(.installing, group) { $0.write(at: position) }
-        self.put(.logBase, group) { $0.write(ChainedPosition.zero, replicas) }
-        self.put(.applied, group) { $0.write(at: .zero) }
-        // The watermark must not ask for the log that went.
-        self.mustSync(group)
-    }
-
-    private mutating func finishInstall(
-        _ place: ChainedPosition, _ replicas: ReplicaHistory.Version, _ group: GroupID, _ replica: Replica
+    /// The state that came in takes the place of the old one, and its position that of the log: all in one batch, so that
+    /// whatever a crash leaves is whole.
+    private mutating func replace(
+        _ group: GroupID, _ replica: Replica, by place: ChainedPosition, _ replicas: ReplicaHistory.Version
     ) {
+        precondition(
+            place.index > replica.record.applied.index,
+            "\(group) has applied \(replica.record.applied), a snapshot of \(place.position) would take it back")
+        self.deleteState(group, replica.record.generation)
+        self.batch.delete(.groupLog, from: GroupKeys.prefix(group), to: GroupKeys.end(group))
         replica.record.base = place
         replica.record.baseReplicas = replicas
+        replica.record.generation = replica.incoming
         replica.record.history = ReplicaHistory(replicas)
         replica.record.last = place
         replica.record.applied = place.position
-        replica.record.installing = nil
-        self.batch.delete(.replicas, GroupKeys.field(group, .installing))
-        self.put(.logBase, group) { $0.write(place, replicas) }
+        replica.unwrittenFrom = .max
+        self.put(.logBase, group) { $0.write(baseOf: replica.record) }
         self.put(.applied, group) { $0.write(at: place.position) }
         self.mustSync(group)
+    }
+
+    private mutating func deleteState(_ group: GroupID, _ generation: StateGeneration) {
+        let first = GroupKeys.state(group, generation)
+        self.batch.delete(.groupState, from: first, to: GroupKeys.successor(of: first))
     }
 
     private mutating func put(_ field: ReplicaField, _ group: GroupID, _ write: (inout WireWriter) -> Void) {

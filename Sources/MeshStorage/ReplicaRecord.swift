@@ -9,12 +9,12 @@ struct ReplicaRecord: Sendable {
     /// The last entry that was dropped, its chain, and the replicas in force there.
     var base = ChainedPosition.zero
     var baseReplicas: ReplicaHistory.Version
+    /// Of the state that is in force.
+    var generation: StateGeneration = 0
     /// The last entry.
     var last = ChainedPosition.zero
     var history: ReplicaHistory
     var applied = LogPosition.zero
-    /// The state is not whole: a snapshot for this position was begun.
-    var installing: LogPosition?
 }
 
 /// A place in the log and the chain up to it.
@@ -24,6 +24,13 @@ struct ChainedPosition: Hashable, Sendable {
 
     static let zero = ChainedPosition(position: .zero, chain: 0)
     var index: LogIndex { self.position.index }
+}
+
+/// Where a log begins and which state is in force: a snapshot changes both at once.
+struct RecordedBase: Sendable {
+    var place: ChainedPosition
+    var generation: StateGeneration
+    var replicas: ReplicaHistory.Version
 }
 
 /// Values of the table `replicas`: a checksum of 8 bytes that covers the key, then the fields.
@@ -78,11 +85,12 @@ extension WireWriter {
         self.write(position.term)
     }
 
-    mutating func write(_ base: ChainedPosition, _ replicas: ReplicaHistory.Version) {
-        self.write(at: base.position)
-        self.write(base.chain)
-        self.write(replicas.index)
-        self.write(replicas.replicas)
+    mutating func write(baseOf record: ReplicaRecord) {
+        self.write(at: record.base.position)
+        self.write(record.base.chain)
+        self.write(record.generation)
+        self.write(record.baseReplicas.index)
+        self.write(record.baseReplicas.replicas)
     }
 }
 
@@ -113,8 +121,10 @@ extension WireReader {
         LogPosition(index: try self.read(), term: try self.read())
     }
 
-    mutating func logBase() throws(WireError) -> (ChainedPosition, ReplicaHistory.Version) {
-        let base = ChainedPosition(position: try self.position(), chain: try self.read())
-        return (base, ReplicaHistory.Version(index: try self.read(), replicas: try self.replicaSet()))
+    mutating func logBase() throws(WireError) -> RecordedBase {
+        RecordedBase(
+            place: ChainedPosition(position: try self.position(), chain: try self.read()),
+            generation: try self.read(),
+            replicas: ReplicaHistory.Version(index: try self.read(), replicas: try self.replicaSet()))
     }
 }

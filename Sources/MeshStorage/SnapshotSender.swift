@@ -35,13 +35,13 @@ final class SnapshotSender {
     /// Where the latest chunks began, in ascending order.
     private var bookmarks: [Cursor] = []
 
-    /// Nil if there is no whole state to send.
+    /// Nil if there is no state to send.
     init?(of group: GroupID, in database: Database) throws(StorageError) {
-        let snapshot = database.makeSnapshot()
-        guard let place = try database.appliedPlace(of: group, at: snapshot) else { return nil }
+        let snapshot = database.makeSnapshot(fillsCache: false)
+        guard let (place, generation) = try database.appliedPlace(of: group, at: snapshot) else { return nil }
         self.place = place
         self.group = group
-        self.prefix = GroupKeys.prefix(group)
+        self.prefix = GroupKeys.state(group, generation)
         self.iterator = database.iterator(.groupState, at: snapshot)
         self.snapshot = snapshot
     }
@@ -119,26 +119,18 @@ final class SnapshotSender {
 }
 
 extension Database {
-    /// The position that the state of a group has, with the log's chain there; nil if the state is not whole.
+    /// The position that the state of a group has, with the log's chain there, and which state that is.
     fileprivate func appliedPlace(
         of group: GroupID, at snapshot: borrowing DatabaseSnapshot
-    ) throws(StorageError) -> ChainedPosition? {
-        guard try self.get(.replicas, GroupKeys.field(group, .installing), at: snapshot) == nil,
-            let applied = try self.field(
-                .applied, of: group, at: snapshot,
-                { reader throws(WireError) in
-                    try reader.position()
-                }),
-            let (base, _) = try self.field(
-                .logBase, of: group, at: snapshot,
-                { reader throws(WireError) in
-                    try reader.logBase()
-                })
-        else { return nil }
-        if applied == base.position { return base }
+    ) throws(StorageError) -> (ChainedPosition, StateGeneration)? {
+        let found = try self.field(.applied, of: group, at: snapshot) { reader throws(WireError) in
+            try reader.position()
+        }
+        guard let applied = found, let base = try self.logBase(of: group, at: snapshot) else { return nil }
+        if applied == base.place.position { return (base.place, base.generation) }
         guard let value = try self.get(.groupLog, GroupKeys.entry(group, applied.index), at: snapshot) else {
             throw self.damage(in: group, "entry \(applied.index), which its state is of, is missing")
         }
-        return try self.chainedPosition(reading: value, at: applied.index, in: group)
+        return (try self.chainedPosition(reading: value, at: applied.index, in: group), base.generation)
     }
 }

@@ -109,12 +109,60 @@ struct GroupModel: Equatable {
     }
 }
 
+extension GroupModel {
+    /// Draws a snapshot that comes in, and does to this model what becomes of it: one in three is discarded or does not
+    /// add up.
+    mutating func drawSnapshot(of group: GroupID, _ random: inout RandomSource) -> [GroupJob.Work] {
+        func below(_ bound: UInt64) -> UInt64 { random.next(upperBound: bound) }
+        let position = LogPosition(index: self.applied + 1 + below(20), term: self.state.term)
+        var values: [[UInt8]: [UInt8]] = [:]
+        for number in 0..<below(30) {
+            let size = below(20) == 0 ? 9_000 : below(200)
+            values[[UInt8(number) &* 7, UInt8(below(256))]] = [UInt8](repeating: UInt8(number), count: Int(size))
+        }
+        var stream = snapshotStream(of: group, at: position, values)
+        let outcome = below(6)
+        if outcome == 0 { stream[Int(below(UInt64(stream.count)))] ^= 1 << UInt8(below(8)) }
+        var jobs = receiving(stream, at: position, chunkBytes: 100 + Int(below(2_000)))
+        guard outcome != 1 else { return jobs + [.snapshot(.discard)] }
+        let learner = ReplicaID(node: otherNode, addedAt: position.index)
+        let version = ReplicaHistory.Version(
+            index: position.index, replicas: ReplicaSet(voters: [self.id], learners: [learner]))
+        jobs.append(.snapshot(.finish(position, version)))
+        guard outcome > 1 else { return jobs }
+        self.base = position
+        self.entries = []
+        self.replicas = ReplicaHistory(version)
+        self.applied = position.index
+        self.values = values
+        return jobs
+    }
+}
+
 /// A random history of several groups, the same for the same seed.
 struct GroupHistory {
     struct Step {
         var job: GroupJob
         /// What the group should be once the job took effect; nil if it should be gone.
         var after: GroupModel?
+
+        /// Whether its answer says that it is durable.
+        var isPromise: Bool {
+            switch job.work {
+            case .create, .write, .remove: true
+            // One that does not add up changes nothing.
+            case .snapshot(.finish(let position, _)): self.after?.base == position
+            default: false
+            }
+        }
+
+        /// A process that ends in the middle of a snapshot has to begin it again.
+        var continuesSnapshot: Bool {
+            switch job.work {
+            case .snapshot(.chunk), .snapshot(.finish), .snapshot(.discard): true
+            default: false
+            }
+        }
     }
 
     static let groups = (1...4 as ClosedRange<UInt32>).map { GroupID($0) }
@@ -132,6 +180,14 @@ struct GroupHistory {
             let removal = Step(job: GroupJob(group, .remove(model.id)), after: nil)
             return [removal, self.create(group, addedAt: model.id.addedAt + 1)]
         }
+        if self.random.next(upperBound: 30 as UInt64) == 0 {
+            let before = model
+            let jobs = model.drawSnapshot(of: group, &self.random)
+            self.models[group] = model
+            return jobs.enumerated().map { place, work in
+                Step(job: GroupJob(group, work), after: place == jobs.count - 1 ? model : before)
+            }
+        }
         let work = model.draw(&self.random)
         self.models[group] = model
         return [Step(job: GroupJob(group, work), after: model)]
@@ -148,7 +204,7 @@ extension GroupModel {
     /// Whether a replica that was found, with all that can be read of it, is this one.
     func matches(_ found: RecoveredReplica, entries: [LogEntry], values: [StorageEntry]) -> Bool {
         found.id == self.id && found.log.base == self.base && found.log.last.index == self.last
-            && found.applied == self.applied && !found.isInstalling && entries == self.entries
+            && found.applied == self.applied && entries == self.entries
             && found.history == self.replicas && found.state.term == self.state.term
             && found.state.vote == self.state.vote
             && values

@@ -23,6 +23,9 @@ private let replicas = ReplicaHistory.Version(
         return storage
     }
 
+    /// The state of the follower.
+    private static let before = [StorageEntry(key: [250], value: [1])]
+
     private func follower(_ folder: String) async throws -> RocksStorage {
         let storage = try RocksStorage(directory: folder + "/follower", node: thisNode)
         _ = try await storage.recover()
@@ -88,7 +91,6 @@ private let replicas = ReplicaHistory.Version(
             #expect(found.log.base == position)
             #expect(found.log.last.index == 9)
             #expect(found.applied == 9)
-            #expect(!found.isInstalling)
             #expect(found.history.latest == replicas)
             #expect(await again.state(group) == before)
         }
@@ -146,6 +148,7 @@ private let replicas = ReplicaHistory.Version(
                 guard case .snapshot(.refused(position))? = await self.install(bad, at: position, on: follower) else {
                     return #expect(Bool(false), "round \(round) was not refused")
                 }
+                #expect(await follower.state(group) == Self.before, "what was there stays")
             }
             guard case .snapshot(.installed(position))? = await self.install(good, at: position, on: follower) else {
                 return #expect(Bool(false), "not installed")
@@ -154,39 +157,123 @@ private let replicas = ReplicaHistory.Version(
         }
     }
 
-    @Test("that is cut off leaves a replica that says so and keeps its vote, with nothing else") func cutOff()
+    private func jobs(_ chunks: some Collection<(offset: UInt64, bytes: [UInt8])>, at position: LogPosition)
+        -> [GroupJob]
+    {
+        chunks.map { GroupJob(group, .snapshot(.chunk(position, offset: $0.offset, bytes: $0.bytes))) }
+    }
+
+    @Test("is received beside log and state, which go on until it takes their place") func beside() async throws {
+        try await withFolder { folder in
+            let leader = try await self.leader(folder)
+            let position = try #require(await self.open(leader))
+            let chunks = await self.chunks(of: leader, position, bytesMax: 256)
+            let follower = try await self.follower(folder)
+            await follower.perform(
+                [GroupJob(group, .snapshot(.begin(position)))] + self.jobs(chunks.prefix(9), at: position))
+            #expect(await follower.state(group) == Self.before)
+            await follower.perform(
+                group, write(2, [entry(2, [2])]),
+                apply(2, [.deletePrefix([0]), .deletePrefix([250]), .put(key: [251], value: [2])]))
+            #expect(await follower.state(group) == [StorageEntry(key: [251], value: [2])])
+            #expect(await follower.load(group, 1...9)?.map(\.index) == [1, 2])
+            let rest = self.jobs(chunks.dropFirst(9), at: position)
+            let finish = GroupJob(group, .snapshot(.finish(position, replicas)))
+            guard case .snapshot(.installed(position))? = await follower.perform(rest + [finish]).last?.result else {
+                return #expect(Bool(false), "not installed")
+            }
+            #expect(await follower.state(group) == (await leader.state(group)))
+            #expect(await follower.load(group, 1...9) == [])
+        }
+    }
+
+    @Test("that is discarded leaves nothing, and cannot be finished") func discarded() async throws {
+        try await withFolder { folder in
+            let leader = try await self.leader(folder)
+            let position = try #require(await self.open(leader))
+            let chunks = await self.chunks(of: leader, position, bytesMax: 256)
+            let follower = try await self.follower(folder)
+            let begin = GroupJob(group, .snapshot(.begin(position)))
+            await follower.perform([begin] + self.jobs(chunks, at: position) + [GroupJob(group, .snapshot(.discard))])
+            let finish = SnapshotEffect.finish(position, replicas)
+            guard case .snapshot(.refused(position))? = await follower.perform(group, .snapshot(finish)).first else {
+                return #expect(Bool(false), "finished though it was discarded")
+            }
+            #expect(await follower.state(group) == Self.before)
+            follower.close()
+            let report = try DataInspection(directory: folder + "/follower").verify()
+            #expect(report.tables.first { $0.name == "groupState" }?.entries == 1)
+            #expect(report.findings.isEmpty)
+        }
+    }
+
+    @Test("that is cut off leaves a replica as it was, and what had come goes with the next start") func cutOff()
         async throws
     {
         try await withFolder { folder in
             let leader = try await self.leader(folder)
             let position = try #require(await self.open(leader))
             let chunks = await self.chunks(of: leader, position, bytesMax: 256)
+            let path = folder + "/follower"
             do {
                 let follower = try await self.follower(folder)
                 let vote = HardState(term: 6, vote: receiver)
                 await follower.perform(group, write(2, state: vote))
-                var jobs = [GroupJob(group, .snapshot(.begin(position)))]
-                for chunk in chunks.prefix(5) {
-                    jobs.append(GroupJob(group, .snapshot(.chunk(position, offset: chunk.offset, bytes: chunk.bytes))))
-                }
-                jobs.append(GroupJob(group, .read(1, [])))
-                await follower.perform(jobs)
+                let begin = GroupJob(group, .snapshot(.begin(position)))
+                await follower.perform(
+                    [begin] + self.jobs(chunks.prefix(5), at: position) + [GroupJob(group, .read(1, []))])
                 follower.close()
             }
-            let again = try RocksStorage(directory: folder + "/follower", node: thisNode)
+            let remains = try DataInspection(directory: path).verify()
+            #expect(remains.findings.map(\.severity) == [.note])
+            #expect(remains.findings.first?.place == "group 7")
+            #expect(remains.groups.first?.status == .sound && remains.groups.first?.stateEntries == 1)
+            #expect(remains.tables.first { $0.name == "groupState" }?.entries ?? 0 > 1)
+            let again = try RocksStorage(directory: path, node: thisNode)
             let found = try #require(try await again.recover().first?.replica)
-            #expect(found.isInstalling)
-            #expect(found.log.isEmpty && found.log.base == .zero && found.applied == 0)
+            #expect(found.log.last.index == 1 && found.log.base == .zero && found.applied == 1)
             #expect(found.state.vote == receiver)
             #expect(found.lost == nil)
-            guard
-                case .snapshot(.failed(to: receiver))? = await again.perform(group, .snapshot(.open(to: receiver)))
-                    .first
-            else { return #expect(Bool(false), "half a state was opened for sending") }
-            guard case .snapshot(.installed(position))? = await self.install(chunks, at: position, on: again) else {
+            #expect(await again.state(group) == Self.before)
+            again.close()
+            let report = try DataInspection(directory: path).verify()
+            #expect(report.findings.isEmpty)
+            #expect(report.tables.first { $0.name == "groupState" }?.entries == 1)
+            let last = try RocksStorage(directory: path, node: thisNode)
+            _ = try await last.recover()
+            guard case .snapshot(.installed(position))? = await self.install(chunks, at: position, on: last) else {
                 return #expect(Bool(false), "not installed")
             }
-            #expect(await again.state(group) == (await leader.state(group)))
+            #expect(await last.state(group) == (await leader.state(group)))
+        }
+    }
+
+    @Test("is seen whole or not at all by whoever reads while it takes its place") func atOnce() async throws {
+        try await withFolder { folder in
+            let storage = try RocksStorage(directory: folder + "/db", node: thisNode)
+            _ = try await storage.recover()
+            await storage.perform(group, .create(.fresh(group)))
+            let keys = (0..<200 as Range<UInt8>).map { [$0] }
+            for round in 1...40 as ClosedRange<UInt8> {
+                let position = LogPosition(index: LogIndex(round) * 10, term: 1)
+                let values = Dictionary(uniqueKeysWithValues: keys.map { ($0, [round]) })
+                let stream = snapshotStream(of: group, at: position, values)
+                let finish = GroupJob.Work.snapshot(.finish(position, replicas))
+                let work = receiving(stream, at: position, chunkBytes: 700) + [finish]
+                // More reads than are done before the end of it is written.
+                let all = StateRead.range(prefix: [], start: [], limit: .max, bytesMax: .max)
+                let reads = (0..<30 as Range<UInt64>).map { GroupJob(group, .read($0, [all])) }
+                async let answers = storage.perform(reads)
+                async let installed = storage.perform(work.map { GroupJob(group, $0) })
+                for case .read(_, let lists) in await answers.map(\.result) {
+                    let values = Set(lists[0].map(\.value))
+                    #expect(values == [[round]] || values == (round == 1 ? [] : [[round - 1]]))
+                    #expect(lists[0].count == (values.isEmpty ? 0 : keys.count))
+                }
+                guard case .snapshot(.installed(position))? = await installed.last?.result else {
+                    return #expect(Bool(false), "not installed")
+                }
+            }
         }
     }
 }

@@ -42,7 +42,7 @@ private final class Gathering: Sendable {
 extension GroupJob {
     var hasAnswer: Bool {
         switch work {
-        case .dropLog, .snapshot(.begin), .snapshot(.chunk), .snapshot(.close): false
+        case .dropLog, .snapshot(.begin), .snapshot(.chunk), .snapshot(.discard), .snapshot(.close): false
         default: true
         }
     }
@@ -112,6 +112,42 @@ extension GroupAnswer.Result {
         if case .snapshot(.chunkRead(_, _, _, let bytes, let isLast)) = self { (bytes, isLast) } else { nil }
     }
     var opened: LogPosition? { if case .snapshot(.opened(_, let position)) = self { position } else { nil } }
+}
+
+/// A state as docs/storage.md says that a snapshot carries it.
+func snapshotStream(
+    of group: GroupID, at position: LogPosition, chain: UInt64 = 5, _ values: [[UInt8]: [UInt8]]
+) -> [UInt8] {
+    var stream = WireWriter()
+    stream.write(UInt64(0x6D65_7368_736E_6170))
+    stream.write(UInt32(1))
+    stream.write(group.number)
+    stream.write(position.index)
+    stream.write(position.term)
+    stream.write(chain)
+    var hash = xxHash64(stream.bytes.raw)
+    for (key, value) in values.sorted(by: { $0.key.lexicographicallyPrecedes($1.key) }) {
+        var entry = WireWriter()
+        entry.write(UInt8(1))
+        entry.write(bytes: key)
+        entry.write(bytes: value)
+        hash = xxHash64(entry.bytes.raw, seed: hash)
+        stream.bytes += entry.bytes
+    }
+    stream.write(UInt8(0))
+    stream.write(UInt64(values.count))
+    stream.write(hash)
+    return stream.bytes
+}
+
+/// The jobs that bring a stream to the disk, in chunks of that size.
+func receiving(_ stream: [UInt8], at position: LogPosition, chunkBytes: Int) -> [GroupJob.Work] {
+    var jobs: [GroupJob.Work] = [.snapshot(.begin(position))]
+    for offset in stride(from: 0, to: stream.count, by: chunkBytes) {
+        let bytes = Array(stream[offset..<min(offset + chunkBytes, stream.count)])
+        jobs.append(.snapshot(.chunk(position, offset: UInt64(offset), bytes: bytes)))
+    }
+    return jobs
 }
 
 func entry(_ index: LogIndex, term: Term = 1, _ payload: [UInt8] = [1, 2, 3], kind: LogEntry.Kind = .command)

@@ -34,7 +34,7 @@ extension Raft {
 
     /// One batch at a time, so that what waits for the state machine is bounded.
     mutating func handOutCommitted(into effects: inout Effects) {
-        guard self.commit > self.handedOut, self.applied == self.handedOut, !self.isLoadingToApply, !self.isInstalling
+        guard self.commit > self.handedOut, self.applied == self.handedOut, !self.isLoadingToApply, !self.isReplacing
         else { return }
         let entries = self.log.entries(
             from: self.handedOut + 1, through: self.commit, bytesMax: self.settings.applyBytesMax, countMax: 4_096)

@@ -6,7 +6,7 @@ extension Raft: CustomStringConvertible {
         if let shortfall = self.shortfall {
             text += ", short of \(shortfall.acknowledged)\(shortfall.isCaughtUp ? " (caught up)" : "")"
         }
-        if self.isInstalling { text += ", installing" }
+        if let install = self.install { text += ", installing \(install.position)" }
         if self.isAsleep { text += ", asleep" }
         guard let leadership = self.leadership else { return text }
         text +=

@@ -16,11 +16,8 @@ struct Campaign: Sendable {
 extension Raft {
     var isShort: Bool { self.shortfall.map { !$0.isCaughtUp } ?? false }
 
-    /// A short replica may lack what only it and a dead one held; an installing one has no state at all.
-    var mayCampaign: Bool {
-        self.replicas.isVoter(self.id) && self.shortfall == nil
-            && (!self.isInstalling || self.settings.flaw == .installingReplicaVotes)
-    }
+    /// A short replica may lack what only it and a dead one held; one whose log is being replaced could not append.
+    var mayCampaign: Bool { self.replicas.isVoter(self.id) && self.shortfall == nil && !self.isReplacing }
 
     mutating func resetElectionTimer(at now: Instant) {
         // Nobody to wait for: a lone voter only outlasts what it may have promised in its last life.
@@ -135,14 +132,13 @@ extension Raft {
     /// The candidate's log is at least as up to date as the own (§3.6.1), and the own says all it ever said.
     private func mayGrant(_ request: VoteRequest) -> Bool {
         guard request.last >= self.log.last else { return false }
-        if self.isInstalling && self.settings.flaw != .installingReplicaVotes { return false }
         return self.shortfall == nil || request.vouchedLife == self.life || self.settings.flaw == .shortReplicaVotes
     }
 
     private mutating func answer(
         _ request: VoteRequest, of candidate: ReplicaID, isGranted: Bool, into effects: inout Effects
     ) {
-        let isShort = self.shortfall != nil && !self.isInstalling && self.settings.flaw != .shortReplicaVotes
+        let isShort = self.shortfall != nil && self.settings.flaw != .shortReplicaVotes
         let response = VoteResponse(
             isPreVote: request.isPreVote, isGranted: isGranted, term: request.term, round: request.round,
             shortLife: isShort ? self.life : 0)

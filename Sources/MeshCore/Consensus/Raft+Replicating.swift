@@ -126,7 +126,8 @@ extension Raft {
         switch purpose {
         case .apply:
             self.isLoadingToApply = false
-            guard let first = entries.first, first.index == self.handedOut + 1, self.holds(entries) else { return }
+            guard let first = entries.first, first.index == self.handedOut + 1, self.holds(entries), !self.isReplacing
+            else { return }
             self.handOut(entries.filter { $0.index <= self.commit }, into: &effects)
         case .replicate(let id):
             guard let place = self.leadership?.place(of: id) else { return }
@@ -171,10 +172,6 @@ extension Raft {
                 self.leadership?.followers[place].next = max(index, progress.match) + 1
             }
         case .conflict(let rejected, let hint): self.backUp(place, rejected: rejected, hint: hint)
-        case .needsSnapshot:
-            if case .snapshot = progress.mode { return }
-            self.leadership?.followers[place].match = 0
-            self.beginSnapshot(to: place, at: now, into: &effects)
         }
     }
 
@@ -199,8 +196,9 @@ extension Raft {
 
     /// AppendEntries, receiver implementation (Figure 3.1).
     mutating func receive(_ append: Append, from leader: ReplicaID, into effects: inout Effects) {
+        // Its leader asks again when there is a log to answer for.
+        guard !self.isReplacing else { return }
         self.noteAcknowledged(append.acknowledged, into: &effects)
-        guard !self.isInstalling else { return self.answer(append, .needsSnapshot, into: &effects) }
         if append.previous.index < self.commit, self.log.term(at: append.previous.index) == nil {
             // Before the start of the own log: committed, hence the same.
             return self.answer(append, .matched(self.commit), into: &effects)

@@ -7,15 +7,13 @@
 extension Raft {
     /// A leader knows of `index` acknowledged in this term.
     mutating func noteAcknowledged(_ index: LogIndex, into effects: inout Effects) {
-        // An installing replica has said that nothing it holds counts.
-        guard !self.isInstalling, index > self.log.last.index, index > (self.shortfall?.acknowledged ?? 0) else {
-            return
-        }
+        guard index > self.log.last.index, index > (self.shortfall?.acknowledged ?? 0) else { return }
         self.shortfall = Shortfall(acknowledged: index)
         self.writeState(into: &effects)
     }
 
-    /// The log reaches as far again as it once did, and as far as the leader has committed.
+    /// The log reaches as far again as it once did, and as far as the leader has committed. While a snapshot comes in, that
+    /// is further than this replica has heard.
     mutating func noteCaughtUp(into effects: inout Effects) {
         guard let shortfall = self.shortfall, !shortfall.isCaughtUp, !self.isInstalling, self.leader != nil,
             self.leader != self.id, self.log.durable >= max(shortfall.acknowledged, self.commit), self.commit > 0

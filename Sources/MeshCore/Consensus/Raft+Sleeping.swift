@@ -138,9 +138,9 @@ extension Raft {
     }
 
     mutating func receive(_ sleep: Sleep, from leader: ReplicaID, into effects: inout Effects) {
-        guard !self.isInstalling, self.log.last.index == sleep.index, self.applied == sleep.index,
-            self.durableTerm == self.term
-        else { return }
+        guard self.log.last.index == sleep.index, self.applied == sleep.index, self.durableTerm == self.term else {
+            return
+        }
         self.isAsleep = true
         self.send(.sleepResponse(sleep), to: leader, into: &effects)
     }

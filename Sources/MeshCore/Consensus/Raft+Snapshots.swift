@@ -4,9 +4,9 @@ package enum SnapshotInput: Sendable {
     case chunkRead(to: ReplicaID, LogPosition, offset: UInt64, bytes: [UInt8], isLast: Bool)
     /// The snapshot cannot be read; it is opened anew.
     case failed(to: ReplicaID)
-    /// The received state is whole and durable, the marker is gone and the log starts after it.
+    /// The received state is whole and durable in the place of the old one, and the log starts after it.
     case installed(LogPosition)
-    /// What was received does not add up. The marker stays, and the leader begins anew.
+    /// What was received does not add up, and is gone; log and state are as they were. The leader begins anew.
     case refused(LogPosition)
 }
 
@@ -16,12 +16,14 @@ package enum SnapshotEffect: Hashable, Sendable {
     /// Answer `chunkRead`. At most that many bytes.
     case readChunk(to: ReplicaID, LogPosition, offset: UInt64, bytesMax: Int)
     case close(to: ReplicaID)
-    /// Mark the replica as installing, durably and before anything else; its state and log go.
+    /// Receive a snapshot beside log and state, which stay as they are. What is there of another one goes.
     case begin(LogPosition)
     case chunk(LogPosition, offset: UInt64, bytes: [UInt8])
-    /// All chunks are there: make the state whole, let the log start at the position with these replicas, remove the
-    /// marker, all in one write; answer `installed` after the fsync.
+    /// All chunks are there: put the received state in the place of the old one and let the log start at the position
+    /// with these replicas, all in one write; answer `installed` after the fsync, or `refused`.
     case finish(LogPosition, ReplicaHistory.Version)
+    /// The log got there first: what was received goes.
+    case discard
 }
 
 /// A snapshot on its way out.
@@ -38,23 +40,41 @@ struct SnapshotTransfer: Sendable {
     var chunks: UInt64 = 0
 }
 
-/// A snapshot on its way in: resumed only from the same sender at the same position.
+/// A snapshot on its way in: resumed only at the same position and in the same term, for a leader that reigns again does not
+/// know what it sent before; and forgotten by a restart.
 struct SnapshotInstall: Sendable {
-    var from: ReplicaID
+    var term: Term
     var position: LogPosition
     var replicas: ReplicaHistory.Version
     var next: UInt64 = 0
+    /// All chunks are there.
     var isWhole = false
+    /// The disk was told to put it in the place of log and state.
+    var isFinishing = false
 }
 
 /// Snapshots for followers that lack what the log no longer has (chapter 5), in chunks with a window.
+///
+/// One is received beside log and state, which stay valid until it is whole: the replica votes and holds for the others
+/// what it always held. Else a voter would be lost from the first chunk to the last, and every committed entry would have
+/// one holder less.
 extension Raft {
+    /// A snapshot is on its way in.
+    package var isInstalling: Bool { self.install != nil }
+
+    /// The snapshot is whole and takes the place of log and state. Until it has, nothing may be added to either: no
+    /// appends, no entries to apply, no reign. Votes go on, by the log that this replica has answered for so far.
+    package var isReplacing: Bool { self.install?.isWhole ?? false }
+
     // MARK: Leader
 
     mutating func beginSnapshot(to place: Int, at now: Instant, into effects: inout Effects) {
         guard let id = self.leadership?.followers[place].id else { return }
+        var transfer = SnapshotTransfer()
+        // Opened again, perhaps at the same position: the follower holds what it was sent before.
+        if case .snapshot(let before) = self.leadership?.followers[place].mode { transfer.sent = before.sent }
         self.leadership?.followers[place].probe(from: 1)
-        self.leadership?.followers[place].mode = .snapshot(SnapshotTransfer())
+        self.leadership?.followers[place].mode = .snapshot(transfer)
         self.leadership?.followers[place].sentAt = now
         self.leadership?.followers[place].asleepSince = nil
         effects.list.append(.snapshot(.open(to: id)))
@@ -175,22 +195,22 @@ extension Raft {
 
     /// InstallSnapshot, receiver implementation (Figure 5.3).
     mutating func receive(_ chunk: SnapshotChunk, from leader: ReplicaID, into effects: inout Effects) {
-        if !self.isInstalling, self.log.term(at: chunk.position.index) == chunk.position.term {
+        let isKnown = self.install?.term == self.term && self.install?.position == chunk.position
+        // What the log is about to be is not known to be durable: whoever sends anything else asks again.
+        if self.isReplacing, !isKnown { return }
+        if !self.isReplacing, self.log.term(at: chunk.position.index) == chunk.position.term {
             // All of it is here already.
             self.commit = max(self.commit, chunk.position.index)
-            return self.answer(
-                chunk.position, next: 0, isInstalled: true, stamp: chunk.stamp, to: leader, into: &effects)
         }
-        if !self.isInstalling, chunk.position.index <= self.commit {
-            return self.answer(
-                chunk.position, next: 0, isInstalled: true, stamp: chunk.stamp, to: leader, into: &effects)
+        guard chunk.position.index > self.commit else {
+            return self.answer(chunk, next: 0, isInstalled: true, to: leader, into: &effects)
         }
-        if self.install?.from != leader || self.install?.position != chunk.position {
+        if !isKnown {
             guard chunk.offset == 0 else {
-                return self.answer(
-                    chunk.position, next: 0, isInstalled: false, stamp: chunk.stamp, to: leader, into: &effects)
+                return self.answer(chunk, next: 0, isInstalled: false, to: leader, into: &effects)
             }
-            self.beginInstall(chunk, from: leader, into: &effects)
+            self.install = SnapshotInstall(term: self.term, position: chunk.position, replicas: chunk.replicas)
+            effects.list.append(.snapshot(.begin(chunk.position)))
         }
         guard var install = self.install else { return }
         if !install.isWhole, chunk.offset == install.next {
@@ -198,45 +218,45 @@ extension Raft {
             install.next += UInt64(chunk.bytes.count)
             install.isWhole = chunk.isLast
             self.install = install
-            if chunk.isLast { effects.list.append(.snapshot(.finish(install.position, install.replicas))) }
         }
-        self.answer(
-            chunk.position, next: install.next, isInstalled: false, stamp: chunk.stamp, to: leader, into: &effects)
+        self.answer(chunk, next: install.next, isInstalled: false, to: leader, into: &effects)
     }
 
-    /// From here to the end there is no state and no log: the replica does not vote, and nothing it holds counts.
-    private mutating func beginInstall(_ chunk: SnapshotChunk, from leader: ReplicaID, into effects: inout Effects) {
-        self.install = SnapshotInstall(from: leader, position: chunk.position, replicas: chunk.replicas)
-        self.isInstalling = true
-        self.log.reset(to: .zero)
-        self.history = ReplicaHistory(.init(index: 0, replicas: self.history.latest.replicas))
-        self.commit = 0
-        self.applied = 0
-        self.handedOut = 0
-        self.isLoadingToApply = false
-        effects.list.append(.snapshot(.begin(chunk.position)))
+    /// A whole snapshot takes its place once the state machine is done with what it was given, so that no write to the old
+    /// state follows. One that is no longer needed goes.
+    mutating func advanceInstall(into effects: inout Effects) {
+        guard let install = self.install else { return }
+        if !install.isWhole {
+            guard install.position.index <= self.commit else { return }
+            self.install = nil
+            effects.list.append(.snapshot(.discard))
+        } else if !install.isFinishing, self.applied == self.handedOut {
+            self.install?.isFinishing = true
+            effects.list.append(.snapshot(.finish(install.position, install.replicas)))
+        }
     }
 
     private mutating func installed(_ position: LogPosition, at now: Instant, into effects: inout Effects) {
-        guard let install = self.install, install.isWhole, install.position == position else { return }
+        guard let install = self.install, install.isFinishing, install.position == position else { return }
         self.install = nil
-        self.isInstalling = false
         self.log.reset(to: position)
         self.history = ReplicaHistory(install.replicas)
         self.commit = position.index
         self.applied = position.index
         self.handedOut = position.index
+        self.isLoadingToApply = false
         self.noteCaughtUp(into: &effects)
-        guard self.leader == install.from else { return }
-        self.answer(position, next: install.next, isInstalled: true, stamp: nil, to: install.from, into: &effects)
+        guard let leader = self.leader, self.term == install.term else { return }
+        let response = SnapshotResponse(
+            position: position, next: install.next, isInstalled: true, stamp: Instant(nanoseconds: 0))
+        self.send(.snapshotResponse(response), to: leader, after: self.lastWrite, into: &effects)
     }
 
     private mutating func answer(
-        _ position: LogPosition, next: UInt64, isInstalled: Bool, stamp: Instant?, to leader: ReplicaID,
-        into effects: inout Effects
+        _ chunk: SnapshotChunk, next: UInt64, isInstalled: Bool, to leader: ReplicaID, into effects: inout Effects
     ) {
         let response = SnapshotResponse(
-            position: position, next: next, isInstalled: isInstalled, stamp: stamp ?? Instant(nanoseconds: 0))
+            position: chunk.position, next: next, isInstalled: isInstalled, stamp: chunk.stamp)
         self.send(.snapshotResponse(response), to: leader, after: isInstalled ? self.lastWrite : 0, into: &effects)
     }
 }

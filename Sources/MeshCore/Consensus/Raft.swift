@@ -112,8 +112,6 @@ package struct Raft: Sendable {
     package internal(set) var history: ReplicaHistory
     /// What this replica's disk has lost, if it has.
     package internal(set) var shortfall: Shortfall?
-    /// The state is not whole: a snapshot is being installed.
-    package internal(set) var isInstalling: Bool
 
     // Volatile state.
     package internal(set) var role = Role.follower
@@ -159,7 +157,6 @@ package struct Raft: Sendable {
         self.vote = recovered.state.vote
         self.log = recovered.log
         self.history = recovered.history
-        self.isInstalling = recovered.isInstalling
         self.commit = recovered.applied
         self.applied = recovered.applied
         self.handedOut = recovered.applied
@@ -212,6 +209,7 @@ package struct Raft: Sendable {
     /// The last word of every step.
     private mutating func settle(at now: Instant, into effects: inout Effects) {
         self.advanceCommit()
+        self.advanceInstall(into: &effects)
         self.handOutCommitted(into: &effects)
         self.reportReadiness(into: &effects)
         self.serveReads(at: now, into: &effects)

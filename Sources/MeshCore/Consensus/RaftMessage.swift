@@ -113,8 +113,6 @@ package struct AppendResponse: Hashable, Sendable {
         case matched(LogIndex)
         /// The entry before the first is not there. The hint is where the logs may still agree.
         case conflict(rejected: LogIndex, hint: LogPosition)
-        /// The state is not whole; only a snapshot helps.
-        case needsSnapshot
     }
 
     package var outcome: Outcome

@@ -62,5 +62,4 @@ package enum RaftFlaw: String, Sendable, CaseIterable {
     case sleepersAlwaysRenewed
     /// A conflicting entry is not replaced.
     case conflictIgnored
-    case installingReplicaVotes
 }

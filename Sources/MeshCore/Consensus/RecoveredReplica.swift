@@ -7,13 +7,12 @@ package struct RecoveredReplica: Sendable {
     package var log: RaftLog
     package var history: ReplicaHistory
     package var applied: LogIndex
-    package var isInstalling: Bool
     /// Storage found less than its watermark says was durable once: entries up to this index were acknowledged.
     package var lost: LogIndex?
 
     package init(
         group: GroupID, incarnation: GroupIncarnation, id: ReplicaID, state: HardState, log: RaftLog,
-        history: ReplicaHistory, applied: LogIndex, isInstalling: Bool, lost: LogIndex?
+        history: ReplicaHistory, applied: LogIndex, lost: LogIndex?
     ) {
         self.group = group
         self.incarnation = incarnation
@@ -22,7 +21,6 @@ package struct RecoveredReplica: Sendable {
         self.log = log
         self.history = history
         self.applied = applied
-        self.isInstalling = isInstalling
         self.lost = lost
     }
 
@@ -33,8 +31,7 @@ package struct RecoveredReplica: Sendable {
         RecoveredReplica(
             group: group, incarnation: incarnation, id: id, state: HardState(),
             log: RaftLog(base: .zero, tailBytesMax: settings.tailBytesMax),
-            history: ReplicaHistory(.init(index: 0, replicas: replicas)), applied: 0, isInstalling: false,
-            lost: nil)
+            history: ReplicaHistory(.init(index: 0, replicas: replicas)), applied: 0, lost: nil)
     }
 
     var shortfall: Shortfall? {

@@ -36,6 +36,7 @@ package struct GroupJob: Sendable {
         case read(UInt64, [StateRead])
         /// No answer.
         case dropLog(through: LogIndex)
+        /// Parts of a snapshot to send, or one that is received: beside log and state, until it takes their place at once.
         case snapshot(SnapshotEffect)
         /// The replica is none any more: its data go, that it was here stays known. Answered by `removed`.
         case remove(ReplicaID)

@@ -118,11 +118,12 @@ extension GroupReplica {
         self.readResident(into: &turn)
     }
 
-    /// A snapshot takes the place of the state: what was known of it is void, and so are answers about it.
+    /// A snapshot has taken the place of the state: what was known of it is void, and so are answers about it.
     func forgetState(at moment: Moment, into turn: inout Turn) {
         self.state = self.makeState(self.group)
         self.handed = []
-        self.reads = [:]
+        // The lead waits for what it asked for, whichever state that is of.
+        self.reads = self.reads.filter { if case .lead = $0.value { true } else { false } }
         self.resident = nil
         self.unwritten = []
         self.unwrittenBytes = 0

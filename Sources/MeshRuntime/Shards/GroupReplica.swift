@@ -110,7 +110,7 @@ final class GroupReplica<Lead: GroupLead> {
     var nextWake: Instant { min(self.raft.nextWake, self.lead.nextWake, self.planAt) }
 
     func start(at moment: Moment, into turn: inout Turn) {
-        if !self.raft.isInstalling { self.beginResident(into: &turn) }
+        self.beginResident(into: &turn)
         self.step(.wake, at: moment, into: &turn)
     }
 
@@ -198,9 +198,7 @@ final class GroupReplica<Lead: GroupLead> {
         case .rejected(let id, let reason): self.rejected(id, reason, at: moment, into: &turn)
         case .readReady(let id): self.stepLead(.confirmed(id >> 2), at: moment, into: &turn)
         case .transferred(let id): self.commandDone(id, into: &turn)
-        case .snapshot(let effect):
-            if case .begin = effect { self.forgetState(at: moment, into: &turn) }
-            turn.jobs.append(GroupJob(self.group, .snapshot(effect)))
+        case .snapshot(let effect): turn.jobs.append(GroupJob(self.group, .snapshot(effect)))
         case .dropLog(let index): turn.jobs.append(GroupJob(self.group, .dropLog(through: index)))
         case .changed(let role, let term, let leader):
             turn.roles.append(.init(group: self.group, role: role, term: term, leader: leader))

@@ -4,7 +4,7 @@ package import MeshCore
 package struct GroupStatus: Sendable {
     package enum Condition: Hashable, Sendable {
         case running
-        /// A snapshot takes the place of its state.
+        /// Receives a snapshot that will take the place of its state; until then it goes on with what it has.
         case installing
         /// Lacks what it once acknowledged; its word does not count until it has caught up.
         case short

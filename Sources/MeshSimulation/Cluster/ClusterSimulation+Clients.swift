@@ -76,9 +76,9 @@ extension ClusterSimulation {
         _ process: ClusterProcess, on host: Int
     ) {
         let group = GroupID(UInt32(operation.group))
-        guard let raft = process.shard(of: group).raft(of: group) else { return }
         self.counters.writes += 1
-        let holders = raft.replicas.voters.filter { voter in
+        let replicas = self.newestReplicas(of: group)
+        let holders = replicas.voters.filter { voter in
             guard let place = self.places[voter.node] else { return false }
             return self.hosts[place].disk.durableEnd(of: group, as: voter).map { $0 >= position.index } ?? false
         }
@@ -86,8 +86,14 @@ extension ClusterSimulation {
             self.checks.replaced(before, by: position.index, group: operation.group, key: operation.key, at: self.now)
         }
         self.checks.acknowledged(
-            position, group: operation.group, key: operation.key, holders: holders.count, of: raft.replicas, on: host,
+            position, group: operation.group, key: operation.key, holders: holders.count, of: replicas, on: host,
             at: self.now)
+    }
+
+    /// The newest configuration that anybody knows to be committed: whoever acknowledges may have slept while replicas moved.
+    private func newestReplicas(of group: GroupID) -> ReplicaSet {
+        let rafts = self.hosts.compactMap { $0.process?.shard(of: group).raft(of: group) }
+        return rafts.map { $0.history.version(at: $0.commit) }.max { $0.index < $1.index }?.replicas ?? .empty
     }
 
     private mutating func read(_ operation: ClusterProcess.Operation, _ entry: StorageEntry?, on host: Int) {

@@ -103,11 +103,11 @@ extension ClusterSimulation {
 
     // MARK: Disks
 
-    /// Three replicas survive the loss of one, and one that installs a snapshot is lost until that is whole.
+    /// Three voters survive the loss of one. A group that has not grown to three, as far as any of its voters knows, does not.
     private func mayDestroy(_ host: Int) -> Bool {
         (0..<self.scenario.groups).map { GroupID(UInt32($0)) }.allSatisfy { group in
             self.hosts[host].disk.image(of: group) == nil
-                || self.hosts.allSatisfy { $0.disk.image(of: group)?.isInstalling != true }
+                || self.hosts.allSatisfy { $0.disk.votersKnown(of: group).map { $0 >= 3 } ?? true }
         }
     }
 

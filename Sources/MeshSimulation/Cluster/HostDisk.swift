@@ -63,11 +63,18 @@ struct HostDisk: Sendable {
 
     func image(of group: GroupID) -> Image? { self.groups[Int(group.number)]?.current }
 
-    /// What is on the platter of a replica, if it is the one meant and its state is whole.
+    /// What is on the platter of a replica, if it is the one meant.
     func durableEnd(of group: GroupID, as id: ReplicaID) -> LogIndex? {
-        guard let found = self.groups[Int(group.number)], found.id == id, let image = found.durable, !image.isInstalling
+        guard let found = self.groups[Int(group.number)], found.id == id else { return nil }
+        return found.durable?.last.index
+    }
+
+    /// How many voters a group has by what is on the platter, if its replica here is one of them.
+    func votersKnown(of group: GroupID) -> Int? {
+        guard let found = self.groups[Int(group.number)], let replicas = found.durable?.history.latest.replicas,
+            replicas.isVoter(found.id)
         else { return nil }
-        return image.last.index
+        return replicas.voters.count
     }
 
     // MARK: Jobs
@@ -125,7 +132,7 @@ struct HostDisk: Sendable {
         case .close(let receiver):
             self.reading[Reader(group: group, receiver: receiver)] = nil
             return nil
-        case .begin, .chunk:
+        case .begin, .chunk, .discard:
             self.write(.install(effect), group)
             return nil
         case .finish(let position, _):

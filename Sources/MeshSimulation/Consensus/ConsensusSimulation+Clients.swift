@@ -70,20 +70,25 @@ extension ConsensusSimulation {
     mutating func answerProposal(at entry: LogEntry, _ group: Int, on host: Int) {
         guard let process = self.hosts[host].process,
             let proposed = process.proposed[group].removeValue(forKey: entry.index),
-            let operation = process.operations.removeValue(forKey: proposed.id), proposed.term == entry.term,
-            let raft = process.groups[group]
+            let operation = process.operations.removeValue(forKey: proposed.id), proposed.term == entry.term
         else { return }
         self.counters.writes += 1
-        let holders = raft.replicas.voters.filter { voter in
+        let replicas = self.newestReplicas(of: group)
+        let holders = replicas.voters.filter { voter in
             guard let place = self.places[voter.node], let disk = self.hosts[place].disk.replicas[group] else {
                 return false
             }
-            return disk.id == voter
-                && (disk.durable.last.index >= entry.index && !disk.durable.isInstalling)
+            return disk.id == voter && disk.durable.last.index >= entry.index
         }
         self.checks.acknowledged(
-            entry.position, group: group, key: operation.key, holders: holders.count, of: raft.replicas, on: host,
+            entry.position, group: group, key: operation.key, holders: holders.count, of: replicas, on: host,
             at: self.now)
+    }
+
+    /// The newest configuration that anybody knows to be committed: whoever acknowledges may have slept while replicas moved.
+    private func newestReplicas(of group: Int) -> ReplicaSet {
+        let rafts = self.hosts.compactMap { $0.process?.groups[group] }
+        return rafts.map { $0.history.version(at: $0.commit) }.max { $0.index < $1.index }?.replicas ?? .empty
     }
 
     // MARK: Operator

@@ -25,7 +25,10 @@ extension ConsensusSimulation {
             self.receive(answer: bytes, from: sender, on: host)
         case .stored(let group, let sequence, let installed):
             if let sequence { self.step(.stored(through: sequence), group, on: host) }
-            if let installed { self.step(.snapshot(.installed(installed)), group, on: host) }
+            if let installed {
+                process.proposed[group] = [:]
+                self.step(.snapshot(.installed(installed)), group, on: host)
+            }
         case .raft(let group, let input): self.step(input, group, on: host)
         case .operation(let operation): self.begin(operation, on: host)
         }
@@ -166,9 +169,8 @@ extension ConsensusSimulation {
                             to: receiver, position, offset: offset, bytes: Array(open.bytes[start..<end]),
                             isLast: end == open.bytes.count))), host, process, after: delay)
         case .close(let receiver): process.reading[group][receiver] = nil
-        case .begin, .chunk, .finish:
+        case .begin, .chunk, .finish, .discard:
             if case .finish = effect { self.counters.snapshots += 1 }
-            if case .begin = effect { process.proposed[group] = [:] }
             self.hosts[host].disk.replicas[group]?.write(.install(effect))
             self.sync(host)
         }

@@ -18,7 +18,7 @@ enum DiskWrite<Machine: DiskMachine>: Sendable {
     case install(SnapshotEffect)
 }
 
-/// What a disk holds of a replica.
+/// What a disk holds of a replica: its log and state, and beside them what has come of a snapshot.
 struct ReplicaImage<Machine: DiskMachine>: Sendable {
     var state = HardState()
     var base = LogPosition.zero
@@ -27,8 +27,7 @@ struct ReplicaImage<Machine: DiskMachine>: Sendable {
     var history: ReplicaHistory
     var applied: LogIndex = 0
     var machine = Machine()
-    var isInstalling = false
-    var incoming: [UInt8] = []
+    private var incoming: [UInt8] = []
     /// Writes so far: what a watermark compares.
     var writes: UInt64 = 0
 
@@ -57,6 +56,7 @@ struct ReplicaImage<Machine: DiskMachine>: Sendable {
                 self.history.truncate(from: first)
             }
             for entry in write.entries {
+                precondition(entry.index == self.last.index + 1, "entry \(entry.position) cannot follow \(self.last)")
                 self.entries.append(entry)
                 if entry.kind == .configuration, let replicas = ReplicaSet(payload: entry.payload),
                     entry.index > self.history.latest.index
@@ -65,7 +65,9 @@ struct ReplicaImage<Machine: DiskMachine>: Sendable {
                 }
             }
         case .applied(let change, let index):
-            guard index > self.applied else { return }
+            precondition(
+                index >= self.applied && index <= self.last.index,
+                "has applied \(self.applied) and holds \(self.last), not \(index)")
             self.machine.perform(change)
             self.applied = index
         case .drop(let index):
@@ -79,21 +81,19 @@ struct ReplicaImage<Machine: DiskMachine>: Sendable {
 
     private mutating func install(_ effect: SnapshotEffect) {
         switch effect {
-        case .begin:
-            self.isInstalling = true
-            self.incoming = []
-            self.base = .zero
-            self.entries = []
-            self.applied = 0
-            self.machine = Machine()
-            self.history = ReplicaHistory(.init(index: 0, replicas: self.history.latest.replicas))
-        case .chunk(_, _, let bytes): self.incoming += bytes
+        case .begin, .discard: self.incoming = []
+        case .chunk(_, let offset, let bytes):
+            precondition(offset == self.incoming.count, "a chunk of \(offset) follows \(self.incoming.count) bytes")
+            self.incoming += bytes
         case .finish(let position, let replicas):
-            guard let machine = Machine(snapshot: self.incoming) else { return }
+            guard let machine = Machine(snapshot: self.incoming) else {
+                preconditionFailure("the snapshot of \(position) does not add up")
+            }
+            precondition(position.index > self.applied, "the snapshot of \(position) takes back \(self.applied)")
             self.machine = machine
             self.incoming = []
-            self.isInstalling = false
             self.base = position
+            self.entries = []
             self.applied = position.index
             self.history = ReplicaHistory(replicas)
         case .open, .readChunk, .close: break
@@ -107,7 +107,7 @@ struct ReplicaImage<Machine: DiskMachine>: Sendable {
         for entry in self.entries { log.recover(entry.position, bytes: entry.byteCount) }
         return RecoveredReplica(
             group: group, incarnation: incarnation, id: id, state: self.state, log: log, history: self.history,
-            applied: self.applied, isInstalling: self.isInstalling, lost: lost)
+            applied: self.applied, lost: lost)
     }
 
     /// The entries that `load` asks for.

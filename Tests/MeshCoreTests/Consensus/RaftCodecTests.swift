@@ -28,8 +28,6 @@ struct RaftCodecTests {
             AppendResponse(
                 outcome: .conflict(rejected: 9, hint: LogPosition(index: 3, term: 2)), stamp: Instant(nanoseconds: 3),
                 applied: 4, isShort: false)),
-        .appendResponse(
-            AppendResponse(outcome: .needsSnapshot, stamp: Instant(nanoseconds: 3), applied: 0, isShort: false)),
         .snapshotChunk(
             SnapshotChunk(
                 position: LogPosition(index: 9, term: 4),

@@ -11,8 +11,7 @@ struct ShortReplicaTests {
         let recovered = RecoveredReplica(
             group: TestGroup.group, incarnation: TestGroup.incarnation, id: TestGroup.id(1),
             state: HardState(term: 1), log: log,
-            history: ReplicaHistory(.init(index: 0, replicas: group.rafts[0].replicas)), applied: 0,
-            isInstalling: false, lost: 3)
+            history: ReplicaHistory(.init(index: 0, replicas: group.rafts[0].replicas)), applied: 0, lost: 3)
         group.rafts[1] = Raft(recovered, life: life, settings: RaftSettings(), seed: 3, at: group.now)
         group.pass(.seconds(1))
         return group

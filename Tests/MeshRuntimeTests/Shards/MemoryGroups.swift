@@ -85,15 +85,15 @@ struct MemoryGroups {
                 to: receiver, position, offset: offset, bytes: Array(writer.bytes[Int(offset)..<end]),
                 isLast: end == writer.count)
         case .close: return nil
-        case .begin:
-            self.groups[group]?.entries = []
-            self.groups[group]?.values = [:]
+        case .begin, .discard:
             self.groups[group]?.incoming = []
             return nil
         case .chunk(_, _, let bytes):
             self.groups[group]?.incoming += bytes
             return nil
         case .finish(let position, let replicas):
+            self.groups[group]?.entries = []
+            self.groups[group]?.values = [:]
             var reader = WireReader(known.incoming.raw)
             while reader.offset < known.incoming.count, let key = try? reader.bytes(limit: 1_024),
                 let value = try? reader.bytes(limit: 1_024)
@@ -121,7 +121,7 @@ struct MemoryGroups {
             return .replica(
                 RecoveredReplica(
                     group: id, incarnation: group.incarnation, id: group.id, state: group.state, log: log,
-                    history: history, applied: group.applied, isInstalling: false, lost: nil))
+                    history: history, applied: group.applied, lost: nil))
         }
     }
 }

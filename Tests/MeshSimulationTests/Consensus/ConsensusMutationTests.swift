@@ -24,7 +24,6 @@ struct ConsensusMutationTests {
         Hunt(flaw: .replicaIsNode, from: 2),
         Hunt(flaw: .shortReplicaVotes, from: 1),
         Hunt(flaw: .conflictIgnored, from: 2),
-        Hunt(flaw: .installingReplicaVotes, from: 12),
     ]
 
     @Test("within 500 seeds", arguments: Self.hunts)

@@ -112,7 +112,6 @@ extension WireWriter {
             self.write(UInt8(1))
             self.write(rejected)
             self.write(hint)
-        case .needsSnapshot: self.write(UInt8(2))
         }
     }
 
@@ -224,7 +223,6 @@ extension WireReader {
             switch try self.read(UInt8.self) {
             case 0: .matched(try self.read())
             case 1: .conflict(rejected: try self.read(), hint: try self.logPosition())
-            case 2: .needsSnapshot
             default: throw WireError(.invalidValue, at: place)
             }
         return AppendResponse(outcome: outcome, stamp: stamp, applied: applied, isShort: isShort)

@@ -71,9 +71,10 @@ package struct ConsensusChecks: Sendable {
         self.report(LogSafety.matchingName, host, now, self.logs[group].wrote(write.entries, after: before))
     }
 
-    /// The configuration in force is the last one in the log, committed or not.
+    /// The configuration in force is the last one in the log, committed or not; which log that is, a replica knows only
+    /// once the disk has answered.
     mutating func stepped(_ raft: Raft, logged: LogIndex, on host: Int, at now: VirtualTime) {
-        guard !raft.isInstalling, raft.history.latest.index != logged else { return }
+        guard !raft.isReplacing, raft.history.latest.index != logged else { return }
         self.report(
             "the configuration is the log's", host, now,
             "\(raft.id) follows that of index \(raft.history.latest.index), its log's last is \(logged)")

@@ -34,7 +34,7 @@ struct ElectionSafety: Sendable {
         guard !request.isPreVote, let raft else { return }
         let question = Question(candidate: message.from, round: request.round, node: message.to.node)
         let isShort = mayBeShort && raft.shortfall != nil && request.vouchedLife == 0
-        self.questions[question] = Asked(voter: message.to, isWhole: !raft.isInstalling && !isShort)
+        self.questions[question] = Asked(voter: message.to, isWhole: !isShort)
     }
 
     func isWhole(_ response: VoteResponse, _ message: RaftMessage) -> String? {
