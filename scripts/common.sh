@@ -13,8 +13,8 @@ MESHNODE_CACHE="${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/meshnode"
 [[ ! -x "$MESHNODE_CACHE/promtool" ]] || export MESHNODE_TEST_PROMTOOL="$MESHNODE_CACHE/promtool"
 export MESHNODE_TEST_PYTHON="${MESHNODE_TEST_PYTHON:-$MESHNODE_CACHE/venv/bin/python3}"
 
-# Tests that compute for many seconds.
-simulations='^MeshSimulationTests\.'
+# Tests that only compute, some of them for many seconds.
+computations='^(MeshCore|MeshSimulation)Tests\.'
 
 # How many tests run at once. Without it all begin together, and those with deadlines starve on two cores.
 export SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=4
