@@ -29,12 +29,14 @@ extension Runtime {
         }
         // A call nobody waits for any more need not run; a sent message waits as long as it must.
         let limit = message.timeout ?? (want == .outcome ? self.configuration.timeout : nil)
+        // Read before the other clock: a message must not run after its caller was told that its time is over.
+        let expiry = self.wallClock(after: limit)
         let deadline = MonotonicClock.now + (limit ?? self.configuration.timeout)
         if owner == self.directory.localID {
             let arrival = LocalActors.Arrival(
                 path: message.path,
                 message: Message(
-                    id: id, sender: message.sender, body: message.body, deadline: self.wallClock(after: limit),
+                    id: id, sender: message.sender, body: message.body, deadline: expiry,
                     idempotency: message.idempotencyKey.map { Fingerprint(ofKey: $0, path: message.path) }),
                 isEphemeral: message.delivery == .ephemeral)
             return try await self.requests.perform(to: nil, want: want, deadline: deadline) { number in
