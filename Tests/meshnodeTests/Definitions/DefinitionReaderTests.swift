@@ -154,11 +154,9 @@ struct DefinitionReaderTests {
         }
         // As keys, which a parser that checks for duplicates has to hash.
         text += "? *a12\n: x\n? *a11\n: y\n"
-        let begin = ContinuousClock.now
+        // Unbounded, this would not return: it takes years.
         let error = #expect(throws: MeshError.self) { try Self.read(text) }
         #expect(error?.message.contains("aliases") == true, "\(error?.message ?? "")")
-        // Not a measurement: unbounded, this would take years.
-        #expect(ContinuousClock.now - begin < .seconds(10))
     }
 
     @Test("a few aliases are fine, and so are stars in texts")
