@@ -2,7 +2,7 @@ import MeshCore
 import MeshTransport
 import Testing
 
-@Suite("Looking into the ways between two nodes")
+@Suite("Looking into the ways between two nodes", .timeLimit(.minutes(10)))
 struct DiagnosisTests {
     private let mesh = TestMesh()
 
@@ -50,7 +50,7 @@ struct DiagnosisTests {
         let count = sealer.sealProbe(42, sealedBytes: 64)
         let packet = [UInt8](copying: sealer.sealed(count))
         #expect(packet.count == 64)
-        let socket = try RawSocket(to: alpha.addresses.bound.port, isStream: false)
+        let socket = try RawSocket(to: alpha.addresses.bound, isStream: false)
         try await eventually("it is counted") {
             socket.send(packet)
             return alpha.network.refused["datagram.unexpected"] ?? 0 > 0

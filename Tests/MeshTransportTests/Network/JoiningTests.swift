@@ -10,7 +10,7 @@ private let linkLocalHost: String? = ((try? System.enumerateDevices()) ?? []).la
     .first { $0.0.hasPrefix("fe80:") && $0.1 != "lo" }
     .map { $0.0.contains("%") ? $0.0 : $0.0 + "%" + $0.1 }
 
-@Suite("joining and binding", .timeLimit(.minutes(2)))
+@Suite("joining and binding", .timeLimit(.minutes(10)))
 struct JoiningTests {
     private let mesh = TestMesh()
 
@@ -47,8 +47,8 @@ struct JoiningTests {
         .enabled(if: linkLocalHost != nil, "no interface has a link-local IPv6 address"))
     func linkLocal() async throws {
         let host = try #require(linkLocalHost)
-        let seed = try await TestNode.start(self.mesh, host: host)
-        let node = try await TestNode.start(self.mesh, host: host)
+        let seed = try await TestNode.start(self.mesh, host: host, membership: .quick)
+        let node = try await TestNode.start(self.mesh, host: host, membership: .quick)
         try await node.network.join(seeds: [HostAndPort(host: host, port: seed.addresses.bound.port)])
         try await eventually("they know each other, and datagrams are answered") {
             let member = await seed.network.member(node.id)
@@ -86,7 +86,7 @@ struct JoiningTests {
     @Test("nodes that only know each other's addresses make one mesh, whichever of them find each other first")
     func equals() async throws {
         var nodes: [TestNode] = []
-        for _ in 0..<4 { nodes.append(try await TestNode.start(self.mesh)) }
+        for _ in 0..<4 { nodes.append(try await TestNode.start(self.mesh, membership: .quick)) }
         // Two by two, as happens when they start together: neither pair has heard of the other.
         try await nodes[1].network.join(seeds: [nodes[0].seed])
         try await nodes[3].network.join(seeds: [nodes[2].seed])
@@ -102,8 +102,8 @@ struct JoiningTests {
     @Test("a seed of another mesh is told of and left alone, while the others are still looked for")
     func strangeSeed() async throws {
         let stranger = try await TestNode.start(TestMesh())
-        let node = try await TestNode.start(self.mesh)
-        let friend = try await TestNode.start(self.mesh)
+        let node = try await TestNode.start(self.mesh, membership: .quick)
+        let friend = try await TestNode.start(self.mesh, membership: .quick)
         let (network, seeds) = (node.network, [stranger.seed, friend.seed])
         let (refusals, refused) = AsyncStream.makeStream(of: TransportError.self)
         let acquaintance = Task {
@@ -113,7 +113,7 @@ struct JoiningTests {
         try await eventually("it met the other") { network.placeable.count == 2 }
         await friend.crash()
         try await eventually("the other is gone") { network.placeable.count == 1 }
-        let back = try await TestNode.start(self.mesh, port: friend.addresses.bound.port)
+        let back = try await TestNode.start(self.mesh, port: friend.addresses.bound.port, membership: .quick)
         try await eventually("it met the other's successor") { network.placeable.contains(back.id) }
         acquaintance.cancel()
         #expect(stranger.network.refused["stream.unknownKey"] == 1)

@@ -3,7 +3,7 @@ import MeshTransport
 import Synchronization
 import Testing
 
-@Suite("keys of a running mesh")
+@Suite("keys of a running mesh", .timeLimit(.minutes(10)))
 struct KeyRotationTests {
     private let mesh = TestMesh()
 
@@ -28,14 +28,14 @@ struct KeyRotationTests {
             let (first, others) = (nodes[0].network, nodes.dropFirst().map(\.id))
             let old = first.keyring.primary
             let new = try await first.install()
-            var answers = await first.askKeys(of: others, within: .seconds(5))
+            var answers = await first.askKeys(of: others, within: .seconds(60))
             #expect(others.allSatisfy { answers[$0]?.keys == [old, new].sorted() && answers[$0]?.primary == old })
             try await first.use(key: new)
-            answers = await first.askKeys(of: others, within: .seconds(5))
+            answers = await first.askKeys(of: others, within: .seconds(60))
             #expect(others.allSatisfy { answers[$0]?.primary == new })
             await #expect(throws: KeyringError.primary(new)) { try await first.remove(key: new) }
             try await first.remove(key: old)
-            answers = await first.askKeys(of: others, within: .seconds(5))
+            answers = await first.askKeys(of: others, within: .seconds(60))
             #expect(others.allSatisfy { answers[$0]?.keys == [new] })
             #expect(Set(nodes.map { $0.network.keyring }).count == 1)
 
@@ -69,7 +69,7 @@ struct KeyRotationTests {
             let (first, second) = (try await one.install(), try await other.install())
             try await one.use(key: first)
             try await other.use(key: second)
-            _ = await one.askKeys(of: [nodes[1].id], within: .seconds(5))
+            _ = await one.askKeys(of: [nodes[1].id], within: .seconds(60))
             try await eventually("they agree") { one.keyring == other.keyring }
             #expect(one.keyring.keys.count == 3)
             #expect([first, second].contains(one.keyring.primary))
@@ -98,7 +98,7 @@ struct KeyRotationTests {
             let before = full.network.keyring
             await #expect(throws: DiskFull.self) { try await full.network.install() }
             try await nodes[0].network.install()
-            let answers = await nodes[0].network.askKeys(of: [full.id], within: .seconds(5))
+            let answers = await nodes[0].network.askKeys(of: [full.id], within: .seconds(60))
             #expect(answers[full.id]?.keys == before.keys)
             #expect(full.network.keyring == before)
             life.cancel()

@@ -3,14 +3,18 @@ import MeshCore
 import MeshTransport
 import Testing
 
-@Suite("real nodes on loopback", .timeLimit(.minutes(3)))
+@Suite("real nodes on loopback", .timeLimit(.minutes(10)))
 struct MeshNetworkTests {
     private let mesh = TestMesh()
 
     /// `count` nodes that all know each other.
-    private func form(_ count: Int, host: String = "127.0.0.1") async throws -> [TestNode] {
+    private func form(
+        _ count: Int, host: String? = nil, membership: Membership.Configuration = .patient
+    ) async throws -> [TestNode] {
         var nodes: [TestNode] = []
-        for index in 0..<count { nodes.append(try await .start(self.mesh, name: "node-\(index)", host: host)) }
+        for index in 0..<count {
+            nodes.append(try await .start(self.mesh, name: "node-\(index)", host: host, membership: membership))
+        }
         for node in nodes.dropFirst() { try await node.network.join(seeds: [nodes[0].seed]) }
         let all = nodes
         try await eventually("all know all") { all.allSatisfy { $0.network.placeable.count == count } }
@@ -88,7 +92,7 @@ struct MeshNetworkTests {
         for _ in 0..<200 where nodes[0].network.send([frame], to: nodes[1].id) == .queued { queued += 1 }
         #expect(queued > 0)
         let expected = queued
-        try await eventually("all that was queued arrives", within: .seconds(60)) {
+        try await eventually("all that was queued arrives") {
             nodes[1].frames.frames(from: nodes[0].id).count == expected
         }
         await self.stop(nodes)
@@ -114,7 +118,7 @@ struct MeshNetworkTests {
 
     @Test("nobody, oneself and the dead are no peers")
     func unknownPeers() async throws {
-        let nodes = try await self.form(2)
+        let nodes = try await self.form(2, membership: .quick)
         let frame = PeerFrame(kind: .message, body: [])
         #expect(nodes[0].network.send([frame], to: nodes[0].id) == .unknown)
         #expect(nodes[0].network.send([frame], to: NodeID(high: 1, low: 2)) == .unknown)
@@ -126,7 +130,7 @@ struct MeshNetworkTests {
 
     @Test("a stopped node is found dead by hard evidence, and its return is noticed")
     func deathAndReturn() async throws {
-        let nodes = try await self.form(3)
+        let nodes = try await self.form(3, membership: .thorough)
         let events = nodes[0].network.events()
         let identity = nodes[2].identity
         let port = nodes[2].addresses.bound.port

@@ -5,15 +5,16 @@ import MeshCore
 final class RawSocket: Sendable {
     private let descriptor: Int32
 
-    /// Connected to `port`: a UDP socket, or a TCP connection.
-    init(to port: UInt16, isStream: Bool) throws {
+    /// Connected: a UDP socket, or a TCP connection.
+    init(to target: Endpoint, isStream: Bool) throws {
+        guard let host = target.ipv4 else { throw NeverHappened(description: "\(target) is not IPv4") }
         self.descriptor = socket(AF_INET, Int32((isStream ? SOCK_STREAM : SOCK_DGRAM).rawValue), 0)
         // Family, port, address, as sockaddr_in has them.
         var address = sockaddr()
         address.sa_family = sa_family_t(AF_INET)
         unsafe withUnsafeMutableBytes(of: &address) { bytes in
-            unsafe bytes.storeBytes(of: port.bigEndian, toByteOffset: 2, as: UInt16.self)
-            unsafe bytes.storeBytes(of: UInt32(0x7F00_0001).bigEndian, toByteOffset: 4, as: UInt32.self)
+            unsafe bytes.storeBytes(of: target.port.bigEndian, toByteOffset: 2, as: UInt16.self)
+            unsafe bytes.storeBytes(of: host.bigEndian, toByteOffset: 4, as: UInt32.self)
         }
         let status = unsafe connect(self.descriptor, &address, socklen_t(MemoryLayout<sockaddr>.size))
         guard status == 0 else { throw NeverHappened(description: "connect: \(errno)") }
@@ -45,6 +46,16 @@ final class RawSocket: Sendable {
             count = unsafe recv(self.descriptor, &bytes, bytes.count, Int32(MSG_DONTWAIT))
             return count >= 0 || errno != EAGAIN
         }
+        return Array(bytes.prefix(max(0, count)))
+    }
+
+    /// What comes next, in a handshake: the other side waits only seconds for what follows, and a test that lets go of its
+    /// thread may get it back later than that.
+    func receiveAtOnce() throws -> [UInt8] {
+        var waiting = pollfd(fd: self.descriptor, events: Int16(POLLIN), revents: 0)
+        guard unsafe poll(&waiting, 1, 5000) == 1 else { throw NeverHappened(description: "never: bytes or an end") }
+        var bytes = [UInt8](repeating: 0, count: 65_536)
+        let count = unsafe recv(self.descriptor, &bytes, bytes.count, Int32(MSG_DONTWAIT))
         return Array(bytes.prefix(max(0, count)))
     }
 

@@ -23,14 +23,14 @@ final class TestNode: Sendable {
     var seed: HostAndPort { HostAndPort(host: self.addresses.bound.address, port: self.addresses.bound.port) }
 
     static func start(
-        _ mesh: TestMesh, name: String = "node", host: String = "127.0.0.1", port: UInt16 = 0,
+        _ mesh: TestMesh, name: String = "node", host: String? = nil, port: UInt16 = 0,
         advertise: HostAndPort? = nil, identity: NodeIdentity = .generate(), epoch: UInt64 = 1,
-        admission: any Admission = OpenAdmission(),
+        membership: Membership.Configuration = .patient, admission: any Admission = OpenAdmission(),
         keepKeys: @escaping @Sendable (MeshKeys) throws -> Void = { _ in }
     ) async throws -> TestNode {
         var configuration = MeshNetwork.Configuration(
             identity: identity, boot: Boot(epoch: epoch, nonce: randomUInt64()), cluster: mesh.cluster,
-            keys: mesh.keys, name: name, bind: HostAndPort(host: host, port: port), membership: .quick)
+            keys: mesh.keys, name: name, bind: HostAndPort(host: host ?? mesh.host, port: port), membership: membership)
         configuration.version = "test"
         configuration.advertise = advertise
         configuration.keepKeys = keepKeys
@@ -56,17 +56,36 @@ extension TestNode {
 struct TestMesh: Sendable {
     var cluster = ClusterID.random()
     var keys = MeshKeys.generate()
+    /// Of loopback, and nobody else's: a port that a node gives back is free until a node here takes it again.
+    let host = "127.\(Int.random(in: 1...254)).\(Int.random(in: 0...255)).\(Int.random(in: 1...254))"
 }
 
 extension Membership.Configuration {
-    /// The numbers of `local`, divided so that tests need not wait.
+    /// Gossips often, so that tests need not wait, and gives members the time that a busy machine takes from them:
+    /// nobody who lives is suspected.
+    static var patient: Self {
+        var patient = Self.local
+        patient.probeInterval = .seconds(5)
+        patient.probeTimeout = .seconds(3)
+        patient.gossipInterval = .milliseconds(20)
+        patient.pushPullInterval = .seconds(1)
+        return patient
+    }
+
+    /// For tests in which somebody dies or is looked for. Whoever lives may be suspected now and then, and refutes it.
     static var quick: Self {
-        var quick = Self.local
+        var quick = Self.patient
         quick.probeInterval = .milliseconds(200)
         quick.probeTimeout = .milliseconds(80)
-        quick.gossipInterval = .milliseconds(20)
-        quick.pushPullInterval = .seconds(1)
         return quick
+    }
+
+    /// For tests that ask how a death was found: helpers have a second to say that they tried in vain.
+    static var thorough: Self {
+        var thorough = Self.patient
+        thorough.probeInterval = .seconds(2)
+        thorough.probeTimeout = .seconds(1)
+        return thorough
     }
 }
 
@@ -97,12 +116,10 @@ struct NeverHappened: Error, CustomStringConvertible {
     var description: String
 }
 
-/// Waits for `condition`, at most ten seconds.
-func eventually(
-    _ what: String, within limit: Duration = .seconds(10), _ condition: () async throws -> Bool
-) async throws {
+/// Waits for `condition`, until a deadline that only what never happens meets.
+func eventually(_ what: String, _ condition: () async throws -> Bool) async throws {
     let clock = ContinuousClock()
-    let deadline = clock.now + limit
+    let deadline = clock.now + .seconds(120)
     while try await !condition() {
         guard clock.now < deadline else { throw NeverHappened(description: "never: " + what) }
         try await Task.sleep(for: .milliseconds(5))
