@@ -8,7 +8,7 @@ import Testing
         _ count: UInt64, handlers: ScriptedHandlers = ScriptedHandlers(), interval: Duration = .seconds(600),
         _ body: (TestMesh, [TestNode], String) async throws -> Void
     ) async throws {
-        var configuration = RuntimeConfiguration()
+        var configuration = RuntimeConfiguration.patient
         configuration.definitionsInterval = interval
         try await withFolder { folder in
             let mesh = TestMesh()

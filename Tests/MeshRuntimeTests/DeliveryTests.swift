@@ -24,7 +24,7 @@ private final class Seen: Sendable {
     {
         try await withFolder { folder in
             let mesh = TestMesh()
-            var configuration = RuntimeConfiguration()
+            var configuration = RuntimeConfiguration.patient
             // Most of the mailbox is on disk only.
             configuration.hotBytesMax = 2000
             let gate = Gate()
@@ -166,7 +166,7 @@ private final class Seen: Sendable {
     @Test("an error is the reply of its key too; a long reply is not kept, and says so") func keptOutcomes()
         async throws
     {
-        var configuration = RuntimeConfiguration()
+        var configuration = RuntimeConfiguration.patient
         configuration.keptReplyBytesMax = 10
         try await withNode(configuration: configuration) { node in
             let bad = OutgoingMessage(path: path("/meshnode/counter/a"), body: [], idempotencyKey: "k")
@@ -193,21 +193,18 @@ private final class Seen: Sendable {
         ) { node in
             let runtime = node.runtime
             _ = try await runtime.apply([definition("work", "/jobs/{key}")])
-            let message = OutgoingMessage(
-                path: work, body: [], idempotencyKey: "k", timeout: .milliseconds(1))
+            var message = OutgoingMessage(path: work, body: [], idempotencyKey: "k", timeout: .milliseconds(1))
             _ = try await runtime.send(.init(path: work, body: [], idempotencyKey: "k"))
-            var codes: [MeshError.Code] = []
-            for _ in 0..<100 {
-                if let error = await code({ _ = try await runtime.call(message) }) { codes.append(error.code) }
-            }
-            #expect(codes.count == 100)
-            #expect(codes.last == .overloaded)
+            for _ in 0..<100 { #expect(await code { _ = try await runtime.call(message) } != nil) }
+            // With more time than the refusal takes, on whatever machine.
+            message.timeout = nil
+            #expect(await code { _ = try await runtime.call(message) }?.code == .overloaded)
             gate.open()
         }
     }
 
     @Test("when no more keys fit, a message with a key is refused until old ones expire") func fullKeys() async throws {
-        var configuration = RuntimeConfiguration()
+        var configuration = RuntimeConfiguration.patient
         configuration.idempotencyKeysMax = 2
         try await withNode(configuration: configuration) { node in
             let echo = path("/meshnode/echo/a")
@@ -231,11 +228,14 @@ private final class Seen: Sendable {
         ) { node in
             _ = try await node.runtime.apply([definition("work", "/jobs/{key}")])
             _ = try await node.runtime.send(.init(path: work, body: [1]))
-            let error = await code {
-                _ = try await node.runtime.call(.init(path: work, body: [2], timeout: .milliseconds(20)))
+            try await withPatience(from: .milliseconds(20)) { timeout in
+                let error = await code {
+                    _ = try await node.runtime.call(.init(path: work, body: [2], timeout: timeout))
+                }
+                #expect(error?.code == .deadlineExceeded)
+                // Unknown, if the disk was slower than the deadline.
+                return error?.accepted == .yes
             }
-            #expect(error?.code == .deadlineExceeded)
-            #expect(error?.accepted == .yes)
             _ = try await node.runtime.send(.init(path: work, body: [3]))
             gate.open()
             try await eventually("none waits") { node.runtime.load.depth == 0 }
@@ -286,7 +286,7 @@ private final class Seen: Sendable {
             async let reply = runtime.call(.init(path: work, body: [1]))
             try await eventually("its turn has begun") { seen.all == [[1]] }
             _ = try await runtime.send(.init(path: work, body: [2]))
-            async let stopped: Void = node.stop()
+            async let stopped: Void = node.stop(grace: .seconds(120))
             try await eventually("nothing is accepted") {
                 await code { _ = try await runtime.send(.init(path: work, body: [3])) }?.code == .unavailable
             }

@@ -6,7 +6,7 @@ import Testing
 
 @Suite("Durability")
 struct DurabilityTests {
-    @Test("a program is given a message only when it is on disk", .timeLimit(.minutes(1)))
+    @Test("a program is given a message only when it is on disk", .timeLimit(.minutes(10)))
     func diskFirst() async throws {
         let storage = Mutex<RocksStorage?>(nil)
         let missing = Mutex(0)

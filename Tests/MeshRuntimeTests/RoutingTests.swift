@@ -5,7 +5,7 @@ import Testing
 
 /// Three nodes; the third owns `/jobs/…`.
 private func withThree(
-    handlers: ScriptedHandlers = ScriptedHandlers(), configuration: RuntimeConfiguration = RuntimeConfiguration(),
+    handlers: ScriptedHandlers = ScriptedHandlers(), configuration: RuntimeConfiguration = .patient,
     limit: Int = 100, _ body: (TestMesh, [TestNode]) async throws -> Void
 ) async throws {
     try await withFolder { folder in
@@ -114,13 +114,16 @@ private func withThree(
                 return message.body
             }
         ) { mesh, nodes in
-            for (index, expected) in [(0, MeshError.Accepted.yes), (2, .yes)] {
-                let error = await code {
-                    _ = try await nodes[index].runtime.call(
-                        .init(path: path("/jobs/a"), body: [], timeout: .milliseconds(300)))
+            for index in [0, 2] {
+                try await withPatience(from: .milliseconds(300)) { timeout in
+                    let error = await code {
+                        _ = try await nodes[index].runtime.call(
+                            .init(path: path("/jobs/a"), body: [], timeout: timeout))
+                    }
+                    #expect(error?.code == .deadlineExceeded)
+                    // Unknown, if the owner's disk was slower than the deadline.
+                    return error?.accepted == .yes
                 }
-                #expect(error?.code == .deadlineExceeded)
-                #expect(error?.accepted == expected)
             }
             gate.open()
         }
@@ -137,13 +140,18 @@ private func withThree(
     }
 
     @Test("a listing names the members that do not answer") func missing() async throws {
-        var configuration = RuntimeConfiguration()
-        configuration.listingTimeout = .milliseconds(100)
-        try await withThree(configuration: configuration) { mesh, nodes in
-            _ = try await nodes[0].runtime.send(.init(path: path("/meshnode/counter/x"), body: []))
-            mesh.cut(nodes[0].id, nodes[1].id)
-            let view = try await nodes[0].runtime.actors(prefix: "/")
-            #expect(view.missing == ["node2"])
+        try await withPatience(from: .milliseconds(100)) { patience in
+            var configuration = RuntimeConfiguration.patient
+            configuration.listingTimeout = patience
+            var missing: [String] = []
+            try await withThree(configuration: configuration) { mesh, nodes in
+                _ = try await nodes[0].runtime.send(.init(path: path("/meshnode/counter/x"), body: []))
+                mesh.cut(nodes[0].id, nodes[1].id)
+                missing = try await nodes[0].runtime.actors(prefix: "/").missing
+            }
+            #expect(missing.contains("node2"))
+            // The third may be slower than the time it is given.
+            return missing == ["node2"]
         }
     }
 

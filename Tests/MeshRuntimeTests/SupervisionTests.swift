@@ -6,7 +6,7 @@ import Testing
 private let work = path("/jobs/a")
 
 private var impatient: RuntimeConfiguration {
-    var configuration = RuntimeConfiguration()
+    var configuration = RuntimeConfiguration.patient
     configuration.backoff = .milliseconds(1) ... .milliseconds(5)
     configuration.retry = RetryPolicy([quickRule(attempts: 5)])
     return configuration
@@ -55,7 +55,7 @@ private var impatient: RuntimeConfiguration {
             #expect(try await node.runtime.call(.init(path: work, body: [1])).body == [1])
             #expect(node.runtime.load.actors == 1)
             end.yield()
-            while node.runtime.load.actors > 0 { await Task.yield() }
+            try await eventually("no activation lives") { node.runtime.load.actors == 0 }
             #expect(try await node.runtime.call(.init(path: work, body: [2])).body == [2])
         }
     }
@@ -76,7 +76,7 @@ private var impatient: RuntimeConfiguration {
         ) { node in
             _ = try await node.runtime.apply([definition("work", "/jobs/{key}")])
             _ = try await node.runtime.send(.init(path: work, body: [1]))
-            while node.runtime.load.depth > 0 { await Task.yield() }
+            try await eventually("it is processed") { node.runtime.load.depth == 0 }
             #expect(turns.withLock { $0 } == 13)
         }
     }
@@ -170,7 +170,7 @@ private var impatient: RuntimeConfiguration {
     }
 
     @Test("an activation that is idle ends, and its actor remembers") func idle() async throws {
-        var configuration = RuntimeConfiguration()
+        var configuration = RuntimeConfiguration.patient
         configuration.idleAfter = .milliseconds(20)
         try await withNode(configuration: configuration) { node in
             let counter = path("/meshnode/counter/a")
@@ -187,7 +187,7 @@ private var impatient: RuntimeConfiguration {
     }
 
     @Test("more actors than places: the longest idle gives way, and all are served") func eviction() async throws {
-        var configuration = RuntimeConfiguration()
+        var configuration = RuntimeConfiguration.patient
         configuration.activationsMax = 3
         try await withNode(configuration: configuration) { node in
             let runtime = node.runtime
@@ -208,7 +208,7 @@ private var impatient: RuntimeConfiguration {
     }
 
     @Test("actors that cannot run do not keep others from running") func failingCrowd() async throws {
-        var configuration = RuntimeConfiguration()
+        var configuration = RuntimeConfiguration.patient
         configuration.workersMax = 2
         configuration.backoff = .seconds(5) ... .seconds(5)
         try await withNode(
@@ -232,7 +232,7 @@ private var impatient: RuntimeConfiguration {
     }
 
     @Test("a busy actor does not keep its place for ever when others wait") func fairness() async throws {
-        var configuration = RuntimeConfiguration()
+        var configuration = RuntimeConfiguration.patient
         configuration.workersMax = 1
         let busy = path("/jobs/busy")
         let refill = Mutex<(@Sendable () async -> Void)?>(nil)

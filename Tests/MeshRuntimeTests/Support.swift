@@ -140,7 +140,7 @@ final class TestNode: Sendable {
 
     init(
         _ number: UInt64, in mesh: TestMesh, folder: String, handlers: ScriptedHandlers = ScriptedHandlers(),
-        configuration: RuntimeConfiguration = RuntimeConfiguration()
+        configuration: RuntimeConfiguration = .patient
     ) async throws {
         self.id = NodeID(high: 0, low: number)
         self.hub = mesh
@@ -178,7 +178,7 @@ func withFolder(_ body: (String) async throws -> Void) async throws {
 
 /// One node, given to a test and stopped after it.
 func withNode(
-    handlers: ScriptedHandlers = ScriptedHandlers(), configuration: RuntimeConfiguration = RuntimeConfiguration(),
+    handlers: ScriptedHandlers = ScriptedHandlers(), configuration: RuntimeConfiguration = .patient,
     _ body: (TestNode) async throws -> Void
 ) async throws {
     try await withFolder { folder in
@@ -192,16 +192,41 @@ func withNode(
     }
 }
 
-/// Waits until something holds, at most ten seconds.
+/// Waits until something holds, up to a deadline that only what never happens meets.
 func eventually(
     _ what: String, sourceLocation: SourceLocation = #_sourceLocation, _ condition: () async throws -> Bool
 ) async throws {
-    let deadline = ContinuousClock.now + .seconds(10)
-    while ContinuousClock.now < deadline {
-        if try await condition() { return }
+    let deadline = ContinuousClock.now + .seconds(120)
+    while try await !condition() {
+        guard ContinuousClock.now < deadline else {
+            Issue.record("never: \(what)", sourceLocation: sourceLocation)
+            return
+        }
         try await Task.sleep(for: .milliseconds(5))
     }
-    Issue.record("never: \(what)", sourceLocation: sourceLocation)
+}
+
+/// For tests in which something must be done before a time is over, which on a busy machine takes longer: tried with ever
+/// more of it, until it was enough.
+func withPatience(
+    from first: Duration, sourceLocation: SourceLocation = #_sourceLocation, _ body: (Duration) async throws -> Bool
+) async throws {
+    var patience = first
+    while patience < .seconds(60) {
+        if try await body(patience) { return }
+        patience *= 5
+    }
+    Issue.record("no patience was enough", sourceLocation: sourceLocation)
+}
+
+extension RuntimeConfiguration {
+    /// With answers waited for as long as a busy machine may need.
+    static var patient: Self {
+        var patient = Self()
+        patient.timeout = .seconds(120)
+        patient.listingTimeout = .seconds(120)
+        return patient
+    }
 }
 
 func path(_ text: String) -> ActorPath {

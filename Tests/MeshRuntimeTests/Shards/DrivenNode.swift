@@ -84,7 +84,10 @@ final class Answers: ShardService, Sendable {
     private struct State: Sendable {
         var sums: [UInt64: UInt64] = [:]
         var values: [UInt64: [[StorageEntry]]] = [:]
-        var refused: [UInt64: Raft.Rejection] = [:]
+        /// What did not happen, and never will.
+        var refused: Set<UInt64> = []
+        /// What may have happened.
+        var doubtful: Set<UInt64> = []
         var results: [UInt64: GroupCommandResult] = [:]
         var strays = 0
     }
@@ -97,8 +100,8 @@ final class Answers: ShardService, Sendable {
                 switch output {
                 case .applied(let id, _, let sum): state.sums[id] = sum
                 case .values(let id, let lists): state.values[id] = lists
-                case .refused(let id, let reason): state.refused[id] = reason
-                case .unresolved: break
+                case .refused(let id, _), .unresolved(let id, isLost: true): state.refused.insert(id)
+                case .unresolved(let id, isLost: false): state.doubtful.insert(id)
                 }
             }
         }
@@ -115,7 +118,9 @@ final class Answers: ShardService, Sendable {
 
     func sum(_ id: UInt64) -> UInt64? { self.state.withLock { $0.sums[id] } }
     /// Once: whoever takes it sends again.
-    func takeRefusal(_ id: UInt64) -> Raft.Rejection? { self.state.withLock { $0.refused.removeValue(forKey: id) } }
+    func takeRefusal(_ id: UInt64) -> Bool { self.state.withLock { $0.refused.remove(id) } != nil }
+    func takeDoubt(_ id: UInt64) -> Bool { self.state.withLock { $0.doubtful.remove(id) } != nil }
+    func isDoubtful(_ id: UInt64) -> Bool { self.state.withLock { $0.doubtful.contains(id) } }
     func values(_ id: UInt64) -> [[StorageEntry]]? { self.state.withLock { $0.values[id] } }
     func result(_ id: UInt64) -> GroupCommandResult? { self.state.withLock { $0.results[id] } }
     var strays: Int { self.state.withLock { $0.strays } }

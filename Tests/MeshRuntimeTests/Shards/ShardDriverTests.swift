@@ -12,6 +12,15 @@ struct ShardDriverTests {
         nodes.first { $0.raft(of: group)?.isReady == true }
     }
 
+    private func anyLeader(of group: GroupID, among nodes: [DrivenNode]) async throws -> DrivenNode {
+        var leader: DrivenNode?
+        try await eventually("somebody leads") {
+            leader = self.leader(of: group, among: nodes)
+            return leader != nil
+        }
+        return try #require(leader)
+    }
+
     private func found(_ nodes: [DrivenNode]) async throws {
         for group in Self.groups {
             nodes[0].driver(of: group).submit(
@@ -26,24 +35,26 @@ struct ShardDriverTests {
         }
     }
 
-    /// To whoever leads; what is refused did not happen, and is sent again.
-    private func add(_ ids: Range<UInt64>, to group: GroupID, among nodes: [DrivenNode]) async throws {
+    /// To whoever leads; what is refused did not happen, and is sent again. Returns how many of them are in doubt: on a
+    /// busy machine another leader may be elected meanwhile.
+    private func add(_ ids: Range<UInt64>, to group: GroupID, among nodes: [DrivenNode]) async throws -> UInt64 {
         var sent: [UInt64: DrivenNode] = [:]
-        try await eventually("\(ids.count) are acknowledged") {
+        try await eventually("\(ids.count) are answered") {
             guard let leader = self.leader(of: group, among: nodes) else { return false }
-            for id in ids where sent[id].map({ $0.answers.takeRefusal(id) != nil }) ?? true {
+            for id in ids where sent[id]?.answers.takeRefusal(id) ?? true {
                 leader.driver(of: group).submit(.request(group, .command(id, TallyState.payload(UInt8(id % 7), 1))))
                 sent[id] = leader
             }
-            return ids.allSatisfy { sent[$0]?.answers.sum($0) != nil }
+            return ids.allSatisfy { sent[$0]?.answers.sum($0) != nil || sent[$0]?.answers.isDoubtful($0) == true }
         }
+        return UInt64(ids.count { sent[$0]?.answers.sum($0) == nil })
     }
 
     private func sums(of group: GroupID, among nodes: [DrivenNode]) async throws -> [Int] {
         let reads: [StateRead] = [.range(prefix: [1], start: [1], limit: 100, bytesMax: 1 << 20)]
         var asked: DrivenNode?
         try await eventually("the state is read") {
-            if asked.map({ $0.answers.takeRefusal(3_000) != nil }) ?? true {
+            if asked.map({ $0.answers.takeRefusal(3_000) || $0.answers.takeDoubt(3_000) }) ?? true {
                 asked = self.leader(of: group, among: nodes)
                 asked?.driver(of: group).submit(.request(group, .read(3_000, reads)))
             }
@@ -62,22 +73,22 @@ struct ShardDriverTests {
             }
             try await self.found(nodes)
             let group = Self.groups[0]
-            try await self.add(1_000..<1_300, to: group, among: nodes)
-            let first = try #require(self.leader(of: group, among: nodes))
+            var doubtful = try await self.add(1_000..<1_300, to: group, among: nodes)
+            let first = try await self.anyLeader(of: group, among: nodes)
 
             let place = try #require(nodes.firstIndex { $0.id == first.id })
             first.kill()
             mesh.remove(first.id)
             let rest = nodes.filter { $0.id != first.id }
-            try await eventually("another leads") { self.leader(of: group, among: rest) != nil }
-            try await self.add(2_000..<2_100, to: group, among: rest)
-            #expect(self.leader(of: group, among: rest)?.commands(of: group) == 400)
+            doubtful += try await self.add(2_000..<2_100, to: group, among: rest)
+            let count = try #require(try await self.anyLeader(of: group, among: rest).commands(of: group))
+            #expect((400 - doubtful...400).contains(count))
 
             nodes[place] = try await DrivenNode(first.id, life: 2, folder: "\(folder)/\(place)", mesh: mesh)
-            try await eventually("all have applied all") { nodes.allSatisfy { $0.commands(of: group) == 400 } }
+            try await eventually("all have applied all") { nodes.allSatisfy { $0.commands(of: group) == count } }
             let sums = try await self.sums(of: group, among: nodes)
             #expect(sums.count == 7)
-            #expect(sums.reduce(0, +) == 400)
+            #expect(UInt64(sums.reduce(0, +)) == count)
             for node in nodes { node.kill() }
         }
     }
@@ -92,11 +103,11 @@ struct ShardDriverTests {
             }
             try await self.found(nodes)
             let group = Self.groups[1]
-            let first = try #require(self.leader(of: group, among: nodes))
+            let first = try await self.anyLeader(of: group, among: nodes)
             for driver in first.drivers { driver.drain() }
             try await eventually("nothing is led there") { first.drivers.allSatisfy(\.isDrained) }
             let rest = nodes.filter { $0.id != first.id }
-            try await eventually("another leads") { self.leader(of: group, among: rest) != nil }
+            _ = try await self.anyLeader(of: group, among: rest)
             first.driver(of: GroupID(3)).submit(.request(GroupID(3), .command(9, [])))
             try await eventually("a stray request comes back") { first.answers.strays == 1 }
             for driver in first.drivers { driver.stop() }
