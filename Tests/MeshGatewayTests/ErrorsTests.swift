@@ -3,7 +3,7 @@ import MeshGateway
 import MeshRuntime
 import Testing
 
-@Suite("Errors over real sockets", .timeLimit(.minutes(1)))
+@Suite("Errors over real sockets", .timeLimit(.minutes(10)))
 struct ErrorsTests {
     @Test(
         "every code of the mesh has its status, its body and, where a retry makes sense, Retry-After",

@@ -4,7 +4,7 @@ import MeshRuntime
 import NIOCore
 import Testing
 
-@Suite("Limits and slow peers", .timeLimit(.minutes(1)))
+@Suite("Limits and slow peers", .timeLimit(.minutes(10)))
 struct LimitsTests {
     private static let authorization = "Authorization: Bearer \(GatewayFixture.token)\r\nHost: x\r\n"
 
@@ -97,7 +97,7 @@ struct LimitsTests {
                     try await peer.say(begin)
                     return try await peer.hear()
                 }
-            } catch is ChannelError {
+            } catch let error where error is ChannelError || error is IOError {
                 // On a slow machine the time may be over before the first byte is said: the end is what counts.
                 heard = ""
             }

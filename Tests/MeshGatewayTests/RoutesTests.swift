@@ -4,7 +4,7 @@ import MeshGateway
 import MeshRuntime
 import Testing
 
-@Suite("Routes over real sockets", .timeLimit(.minutes(1)))
+@Suite("Routes over real sockets", .timeLimit(.minutes(10)))
 struct RoutesTests {
     @Test("status answers the node's view, on TCP with the token and on the socket without")
     func status() async throws {
