@@ -60,7 +60,9 @@ extension PartitionRouter {
     /// What another node says counts only where nobody here knows better; it may be older than what it replaces, and then
     /// costs one more question.
     private mutating func believe(_ leader: NodeID?, of partition: Partition, toldBy node: NodeID) {
-        if let leader, leader != node {
+        // It was elected and is not ready yet. Nobody would say so a second time.
+        guard leader != node else { return }
+        if let leader {
             self.leaders[partition] = leader
         } else if self.leaders[partition] == node {
             self.leaders[partition] = nil
@@ -223,7 +225,9 @@ extension PartitionRouter {
 
     mutating func unsent(_ number: UInt64, at moment: Moment, into effects: inout [Effect]) {
         guard let attempt = self.tries[number] else { return }
-        self.answered(number, .elsewhere(nil), from: attempt.node, at: moment, into: &effects)
+        // A shard that is full leads no less for that.
+        let leader = attempt.node == self.local ? self.local : nil
+        self.answered(number, .elsewhere(leader), from: attempt.node, at: moment, into: &effects)
     }
 
     mutating func disconnected(_ node: NodeID, at moment: Moment, into effects: inout [Effect]) {

@@ -30,7 +30,7 @@ package struct PartitionRouter: Sendable {
         case request(Request)
         /// Of the own shard, or of another node.
         case answer(UInt64, PartitionAnswer, from: NodeID)
-        /// It did not even leave, or the group is not where it was sent.
+        /// It did not even leave.
         case unsent(UInt64)
         case disconnected(NodeID)
         /// What a replica here, or somebody else, takes for the leader.

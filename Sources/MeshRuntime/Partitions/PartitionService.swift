@@ -154,7 +154,9 @@ final class PartitionService: ShardService {
 
     /// To whoever this node takes for the leader.
     private func refer(_ requester: Requester, _ partition: Partition) {
-        guard requester.node != nil else { return self.route(.unsent(requester.number)) }
+        guard requester.node != nil else {
+            return self.route(.answer(requester.number, .elsewhere(nil), from: self.local))
+        }
         self.answer(requester, .elsewhere(self.leader(of: partition).flatMap { $0 == self.local ? nil : $0 }))
     }
 

@@ -50,6 +50,21 @@ import Testing
         }
     }
 
+    @Test("a node alone knows that it leads, and refuses durable messages while its disk is short") func leads()
+        async throws
+    {
+        try await withReplicatedNode { node in
+            Self.check(try await Self.add(node, "a"), 1)
+            #expect(try await node.runtime.explain(path("/meshnode/counter/a")).leader != nil)
+            node.runtime.refuseMessages(because: MeshError(.overloaded, "the disk is full"))
+            let refused = await code { _ = try await Self.add(node, "a") }
+            #expect(refused?.code == .overloaded)
+            #expect(refused?.accepted == .no)
+            node.runtime.refuseMessages(because: nil)
+            Self.check(try await Self.add(node, "a"), 2)
+        }
+    }
+
     @Test("a handler that refuses is answered so, and nobody is at a path without a definition") func refusals()
         async throws
     {

@@ -3,7 +3,7 @@ import MeshRuntime
 import Testing
 
 /// A router alone: what it sends, and what it makes of answers.
-private struct Bench {
+private struct Bench: Sendable {
     static let local = NodeID(high: 0, low: 1)
     static let peer = NodeID(high: 0, low: 2)
     static let other = NodeID(high: 0, low: 3)
@@ -56,6 +56,12 @@ private struct Bench {
     /// The number under which the own shard was last asked for a session.
     mutating func submittedSession() -> UInt64? {
         for case .submit(.openSession(let requester), _) in self.effects.reversed() { return requester.number }
+        return nil
+    }
+
+    /// The number under which the own shard was last given a message.
+    func submittedMessage() -> UInt64? {
+        for case .submit(.message(let request), _) in self.effects.reversed() { return request.requester.number }
         return nil
     }
 
@@ -297,5 +303,18 @@ private struct Bench {
         #expect(bench.sent().contains { $0.ask?.letter.envelope.message.id == Bench.id(1) })
         bench.pass(.seconds(1))
         #expect(bench.error(1)?.code == .deadlineExceeded)
+    }
+
+    /// Nothing would tell it of the leader again.
+    @Test("does not forget a leader that is elected and not ready yet", arguments: [Bench.local, Bench.peer])
+    func notReady(leader: NodeID) throws {
+        var bench = Bench(leader: leader)
+        bench.request(1, key: Fingerprint(high: 1, low: 1))
+        let number = try #require(leader == Bench.local ? bench.submittedMessage() : bench.sent().last?.number)
+        bench.step(.answer(number, .elsewhere(leader), from: leader))
+        #expect(bench.router.leader(of: Bench.partition) == leader)
+        bench.pass(.milliseconds(60))
+        #expect((leader == Bench.local ? bench.submittedMessage() : bench.sent().last?.number) != number)
+        #expect(bench.error(1) == nil)
     }
 }
