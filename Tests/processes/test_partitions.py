@@ -5,13 +5,9 @@ import sys
 import threading
 import unittest
 
-from support import MeshCase, wait_until
+from support import PATIENCE, MeshCase, wait_until
 
 PARTITIONS = 256
-# Three copies of 257 groups are made in seconds; a busy machine may take its time.
-SPREAD = 180
-# For a call while leaders change.
-PATIENCE = 90
 
 # Writes down what it was given, and answers. `hold` waits until its file is gone.
 NOTER = r"""
@@ -65,7 +61,7 @@ class Load:
         if self.errors:
             raise AssertionError("; ".join(self.errors))
 
-    def wait_more(self, calls, seconds=PATIENCE):
+    def wait_more(self, calls):
         """Every counter goes on by so many."""
         wanted = [count + calls for count in self.counts]
 
@@ -73,12 +69,12 @@ class Load:
             self.check()
             return all(count >= goal for count, goal in zip(self.counts, wanted))
 
-        wait_until(f"each counter goes on by {calls} from {self.counts}", done, seconds)
+        wait_until(f"each counter goes on by {calls} from {self.counts}", done)
 
     def stop(self):
         self.stopped.set()
         for thread in self.threads:
-            thread.join(PATIENCE + 20)
+            thread.join(2 * PATIENCE)
         self.check()
         return self.counts
 
@@ -112,12 +108,12 @@ class PartitionCase(MeshCase):
                 and sorted(replica["role"] for replica in partition["replicas"]) == ["leader", "voter", "voter"]
                 for partition in view["partitions"])
 
-        nodes[0].wait_until("every partition has its three voters", spread, SPREAD)
+        nodes[0].wait_until("every partition has its three voters", spread)
 
     def leader(self, node, path):
         """The node that leads a path's partition, as `node` knows."""
         named = lambda: node.request("GET", f"/v1/explain{path}").json["leader"]
-        name = node.wait_until(f"{node.name} knows who leads {path}", named, PATIENCE)
+        name = node.wait_until(f"{node.name} knows who leads {path}", named)
         return next(each for each in self.mesh.nodes if each.name == name)
 
     def add(self, node, key, amount=1, headers=None):
@@ -134,7 +130,7 @@ class Partitions(PartitionCase):
         for node in nodes:
             view = self.partitions(node)
             self.assertEqual([each["partition"] for each in view["partitions"]], list(range(PARTITIONS)))
-            node.wait_until(f"{node.name} warns of nothing", lambda: not node.status()["node"]["warnings"], 30)
+            node.wait_until(f"{node.name} warns of nothing", lambda: not node.status()["node"]["warnings"])
         table = self.succeed(nodes[1].command("partitions")).stdout.splitlines()
         self.assertEqual(len(table), PARTITIONS + 1, table[:3])
         self.assertEqual(len(self.succeed(nodes[1].command("partitions", "--lacking")).stdout.splitlines()), 1)
@@ -177,7 +173,7 @@ class Partitions(PartitionCase):
         for node in nodes:
             node.start("--bind", addresses[node.name], wait=False)
         for node in nodes:
-            node.wait_ready(60)
+            node.wait_ready()
         for node in nodes:
             self.assertEqual([self.add(node, f"w{number}", 0) for number in range(len(counts))], counts)
         # What was a repetition before is one still.
@@ -192,7 +188,7 @@ class Partitions(PartitionCase):
         load = Load([node for node in nodes if node is not leaving])
         self.addCleanup(load.stopped.set)
         load.wait_more(10)
-        self.assertEqual(leaving.stop(seconds=60), 0)
+        self.assertEqual(leaving.stop(), 0)
         load.wait_more(10)
         counts = load.stop()
         self.assertEqual([self.add(load.nodes[0], f"w{number}", 0) for number in range(len(counts))], counts)
@@ -206,7 +202,7 @@ class Partitions(PartitionCase):
         self.apply(nodes[0], "noter", "/note/{key}", [sys.executable, str(program)], timeout="60s")
         for node in nodes:
             spread = lambda node=node: node.request("GET", "/v1/definitions").json["definitions"]
-            node.wait_until(f"{node.name} has the definition", spread, 10)
+            node.wait_until(f"{node.name} has the definition", spread)
         hold.touch()
         accepted = []
         for number in range(12):
@@ -224,7 +220,7 @@ class Partitions(PartitionCase):
 
         survivor = next(node for node in nodes if node is not victim)
         survivor.wait_until(
-            "all accepted messages are processed", lambda: set(accepted) <= {line[1] for line in lines()}, PATIENCE)
+            "all accepted messages are processed", lambda: set(accepted) <= {line[1] for line in lines()})
         for number in range(12):
             bodies = [body for path, _, body in lines() if path == f"/note/{number}"]
             self.assertEqual(sorted(set(bodies), key=bodies.index), ["hold", "after"])
@@ -238,8 +234,9 @@ class Partitions(PartitionCase):
     def test_a_node_alone_keeps_what_it_was_told_and_warns_of_one_copy(self):
         alpha = self.mesh.create("alpha", environment=self.environment)
         self.assertEqual(self.add(alpha, "a"), 1)
+        self.assertIs(self.leader(alpha, "/meshnode/counter/a"), alpha)
         warned = lambda: any("fewer than 3 replicas" in warning for warning in alpha.status()["node"]["warnings"])
-        alpha.wait_until("it warns", warned, 30)
+        alpha.wait_until("it warns", warned)
         self.assertEqual(alpha.stop(), 0)
         alpha.start()
         self.assertEqual(self.add(alpha, "a"), 2)
@@ -279,8 +276,8 @@ class Equals(PartitionCase):
         self.mesh.token_file.touch(0o600)
         self.mesh.token_file.write_text(self.succeed(self.mesh.command("token", "--new", *token)).stdout)
         # Each must know the others' addresses before any of them runs.
-        reserved = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-        addresses = ["127.0.0.1:%d" % each.getsockname()[1] for each in reserved]
+        reserved = [socket.create_server((self.mesh.address, 0)) for _ in range(count)]
+        addresses = ["%s:%d" % each.getsockname() for each in reserved]
         for each in reserved:
             each.close()
         flags = ["--token-file", str(self.mesh.token_file), "--join", ",".join(addresses)]
@@ -306,7 +303,7 @@ class Equals(PartitionCase):
             node.start(wait=False)
         for node in (first, second):
             node.wait_ready()
-            node.wait_until("it waits for the third", lambda: self.warned(node, "3 nodes", "sees 2"), 30)
+            node.wait_until("it waits for the third", lambda: self.warned(node, "3 nodes", "sees 2"))
         refused = first.request(
             "POST", "/v1/call/meshnode/counter/a", '{"add":1}', {"Meshnode-Deadline-Ms": "500"})
         self.assertEqual((refused.status, refused.json["error"]["accepted"]), (504, "no"), refused.body)
@@ -322,9 +319,9 @@ class Equals(PartitionCase):
         nodes = self.equals(3)
         self.begin(nodes)
         for node in nodes:
-            node.wait_until("it says what it waits for", lambda: self.warned(node, "meshnode init"), 30)
+            node.wait_until("it says what it waits for", lambda: self.warned(node, "meshnode init"))
         nodes[2].kill()
-        nodes[1].wait_until("node2 is dead", lambda: nodes[1].state_of("node2") == "dead", 30)
+        nodes[1].wait_until("node2 is dead", lambda: nodes[1].state_of("node2") == "dead")
         # It may have been the one that began the mesh.
         self.refuse(nodes[1].command("init"), 1, "node2", "cannot be asked", "--force")
         nodes[2].start()

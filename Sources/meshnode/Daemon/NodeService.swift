@@ -103,11 +103,14 @@ struct NodeService: NodeControl {
 
     private func warnings(of members: [Member]) -> [String] {
         let blocked = members.filter { $0.isStreamOnly && $0.state != .left && $0.state != .dead }.map(\.description)
-        return self.state.warnings + [self.disk.warning].compactMap(\.self) + self.runtime.warnings
+        let others =
+            self.state.warnings + [self.disk.warning].compactMap(\.self)
             + blocked.map {
                 "UDP to \($0.name) at \($0.endpoint) is blocked while its stream works; open UDP port "
                     + "\($0.endpoint.port) there and \(self.facts.address.port) here"
             } + self.keyWarnings(of: members) + Self.nameWarnings(of: members)
+        // Last: of a mesh that is still small there is always something to be said.
+        return others + self.runtime.warnings
     }
 
     /// Names are for people, and two of one name are taken for one.
