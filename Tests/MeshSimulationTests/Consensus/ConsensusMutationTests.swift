@@ -17,7 +17,7 @@ struct ConsensusMutationTests {
 
     static let hunts: [Hunt] = [
         Hunt(flaw: .acknowledgedBeforeSync, from: 1),
-        Hunt(flaw: .servesBeforeNoop, from: 12),
+        Hunt(flaw: .servesBeforeNoop, from: 1),
         Hunt(
             flaw: .truncatedConfigurationKept, from: 5,
             faults: .only([.reconfigure, .partition, .oneway, .crash, .transfer])),
