@@ -147,7 +147,7 @@ private func runUntilKilled(_ folder: String, seed: UInt64, from begin: Int, lif
     while next < steps.count {
         await storage.perform([steps[next].job])
         next += 1
-        if steps[next - 1].job.isPromise { break }
+        if steps[next - 1].job.hasAnswer { break }
     }
     killSoon(after: UInt32(5_000 + random.next(upperBound: 30_000 as UInt64)))
     let file = unsafe open(folder + "/answered", O_WRONLY | O_CREAT | O_APPEND, 0o600)
