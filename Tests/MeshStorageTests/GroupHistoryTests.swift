@@ -98,34 +98,37 @@ import Testing
         }
     }
 
-    /// The last of the jobs that the disk holds; every group must be as it was after it.
+    /// The last of the jobs that the disk holds, and those behind it that change nothing; every group must be as it was
+    /// after it.
     private func reached(
         _ storage: RocksStorage, _ found: [RecoveredGroup], _ steps: [GroupHistory.Step]
     ) async throws -> Int {
-        var last = -1
+        var held: [GroupID: (replica: RecoveredReplica, entries: [LogEntry], values: [StorageEntry])] = [:]
         for case .replica(let replica) in found {
+            #expect(replica.lost == nil)
             let entries = await storage.load(replica.group, from: replica.log.base.index + 1) ?? []
-            let values = await storage.state(replica.group) ?? []
-            // What changed nothing says nothing of how far the disk came.
-            let place = steps.indices.last {
-                steps[$0].job.group == replica.group && steps[$0].isPromise
-                    && steps[$0].after?.matches(replica, entries: entries, values: values) == true
-            }
-            last = max(last, try #require(place, "\(replica.group) is as it never was"))
+            held[replica.group] = (replica, entries, await storage.state(replica.group) ?? [])
+        }
+        func isAs(after step: GroupHistory.Step?) -> Bool {
+            guard let step, let group = held[step.job.group] else { return false }
+            return step.after?.matches(group.replica, entries: group.entries, values: group.values) == true
+        }
+        var last = -1
+        for group in held.keys {
+            let mine = steps.indices.filter { steps[$0].job.group == group }
+            var place = try #require(mine.lastIndex { isAs(after: steps[$0]) }, "\(group) is as it never was")
+            while place > 0, isAs(after: steps[mine[place - 1]]) { place -= 1 }
+            last = max(last, mine[place])
         }
         for case .removed(let group, _, let addedAt) in found {
             let place = steps.indices.last { steps[$0].job.group == group && steps[$0].job.removes(addedAt: addedAt) }
             last = max(last, try #require(place, "\(group) was never removed"))
         }
-        for case .replica(let replica) in found {
-            #expect(replica.lost == nil)
-            let expected = steps[...last].last { $0.job.group == replica.group }?.after
-            let entries = await storage.load(replica.group, from: replica.log.base.index + 1) ?? []
-            let values = await storage.state(replica.group) ?? []
-            #expect(expected?.matches(replica, entries: entries, values: values) == true, "\(replica.group)")
+        for group in held.keys {
+            #expect(isAs(after: steps[...last].last { $0.job.group == group }), "\(group)")
         }
         #expect(found.allSatisfy { $0.damage == nil })
-        while last + 1 < steps.count, !steps[last + 1].isPromise { last += 1 }
+        while last + 1 < steps.count, isAs(after: steps[last + 1]) { last += 1 }
         return last
     }
 

@@ -17,7 +17,14 @@ extension Raft {
     var isShort: Bool { self.shortfall.map { !$0.isCaughtUp } ?? false }
 
     /// A short replica may lack what only it and a dead one held; one whose log is being replaced could not append.
-    var mayCampaign: Bool { self.replicas.isVoter(self.id) && self.shortfall == nil && !self.isReplacing }
+    var mayCampaign: Bool { self.isElectable && self.shortfall == nil && !self.isReplacing }
+
+    /// A voter removed by an entry that may not be committed can be the only one who holds that entry, and then nobody else
+    /// can be elected. It does not count itself, and goes once the entry is committed (§4.2.2).
+    private var isElectable: Bool {
+        if self.replicas.isVoter(self.id) { return true }
+        return self.history.latest.index > self.commit && self.history.previous?.replicas.isVoter(self.id) ?? false
+    }
 
     mutating func resetElectionTimer(at now: Instant) {
         // Nobody to wait for: a lone voter only outlasts what it may have promised in its last life.

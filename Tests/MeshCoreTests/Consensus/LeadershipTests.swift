@@ -195,6 +195,20 @@ struct LeadershipTests {
         #expect(group.log[1].contains { if case .removed = $0 { true } else { false } })
     }
 
+    @Test("a voter removed by an entry that only it holds is elected, commits it, and goes")
+    func lastHolder() {
+        var group = self.led(4)
+        group.cut = [1, 3]
+        group.step(0, .change(1, .remove(TestGroup.id(2))))
+        group.settle()
+        let entry = group.rafts[0].log.last.index
+        #expect(group.rafts[2].log.last.index == entry && group.rafts[0].commit < entry)
+        group.cut = [0]
+        group.run(for: .seconds(5))
+        #expect(group.rafts[1].commit >= entry && group.rafts[3].commit >= entry)
+        #expect(group.log[2].contains { if case .removed = $0 { true } else { false } })
+    }
+
     @Test("does not remove itself")
     func ownRemoval() {
         var group = self.led()
