@@ -247,6 +247,16 @@ class Mesh:
         node = self.node(name, *flags, environment=environment, host=host)
         return node.start("--join", seed.address, "--token-file", self.token_file)
 
+    def restart(self, nodes):
+        """Kills all of them, and starts them again where they were."""
+        addresses = {node.name: node.address for node in nodes}
+        for node in nodes:
+            node.kill()
+        for node in nodes:
+            node.start("--bind", addresses[node.name], wait=False)
+        for node in nodes:
+            node.wait_ready()
+
     def wait_members(self, count, state="alive", seconds=PATIENCE, nodes=None):
         """Every node counts so many members in that state."""
         for node in nodes or [node for node in self.nodes if node.running]:

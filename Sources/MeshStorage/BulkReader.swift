@@ -1,10 +1,8 @@
 internal import MeshCore
 internal import Synchronization
 
-/// What the thread for long reads does.
-///
-/// `@unchecked Sendable`: made on one thread and then used on the reading thread alone.
-final class BulkReader: @unchecked Sendable {
+/// What the thread for long reads does; made and used there.
+final class BulkReader {
     enum Job: Sendable {
         case load(GroupID, LoadRequest, @Sendable ([GroupAnswer]) -> Void)
         case snapshot(GroupID, SnapshotEffect, @Sendable ([GroupAnswer]) -> Void)

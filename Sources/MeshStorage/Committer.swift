@@ -3,10 +3,8 @@ internal import MeshCore
 /// What the writing thread does: all that waits becomes one batch with one fsync, then all who wait are told.
 ///
 /// A batch is written first and synced after. In between it is visible, so what only has to be visible (applied state) is
-/// told at once, and only promises wait for the disk.
-///
-/// `@unchecked Sendable`: made on one thread and then used on the writing thread alone.
-final class Committer: @unchecked Sendable {
+/// told at once, and only promises wait for the disk. Made and used on that thread.
+final class Committer {
     enum Job: Sendable {
         case batch(StorageBatch, done: @Sendable () -> Void)
         case groups([GroupJob], done: @Sendable ([GroupAnswer]) -> Void)

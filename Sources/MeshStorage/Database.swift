@@ -3,7 +3,8 @@ internal import MeshCore
 
 /// The handles of the column families, valid while the database is open.
 ///
-/// `@unchecked Sendable`: nothing changes after `init`, and RocksDB lets several threads use a handle.
+/// `@unchecked Sendable`, for a C pointer is never Sendable: the array does not change after `init`, RocksDB lets several
+/// threads use a handle at once, and `destroy` is called by the `deinit` of its only owner, when nobody can use one any more.
 @safe struct FamilyHandles: @unchecked Sendable {
     /// In the order of `Family`.
     private let handles: [OpaquePointer?]
@@ -19,8 +20,8 @@ internal import MeshCore
 
 /// An open RocksDB database. Closing is `deinit`.
 ///
-/// `@unchecked Sendable`: RocksDB allows reads and writes of one handle from several threads at once, and nothing
-/// else here changes after `init`.
+/// `@unchecked Sendable`, for a C pointer is never Sendable: RocksDB lets several threads read and write by one handle at once
+/// (its wiki, Basic Operations, Concurrency), and nothing here changes after `init`.
 @safe final class Database: @unchecked Sendable {
     enum Mode: Sendable {
         case readWrite
@@ -189,7 +190,8 @@ internal import MeshCore
 
 /// One moment of the database: reads at it see nothing that was written later. Letting go of it is `deinit`.
 ///
-/// `@unchecked Sendable`: nothing changes after `init`.
+/// `@unchecked Sendable`, for a C pointer is never Sendable: nothing changes after `init`, and reads of one snapshot may be
+/// concurrent; it has one owner, so it is released once.
 @safe struct DatabaseSnapshot: ~Copyable, @unchecked Sendable {
     /// A snapshot must be released before the database is closed.
     private let database: Database

@@ -19,8 +19,9 @@ final class GroupReaders: Sendable {
 
     init(_ database: Database) {
         let metrics = ReadMetrics()
-        let reader = BulkReader(database)
-        let bulk = Worker<BulkReader.Job>(name: "storage-bulk") { jobs in for job in jobs { reader.perform(job) } }
+        let bulk = Worker<BulkReader.Job>(
+            name: "storage-bulk", making: { BulkReader(database) },
+            work: { reader, jobs in for job in jobs { reader.perform(job) } })
         self.bulk = bulk
         self.questions = Worker(name: "storage-read") { questions in
             for question in questions {

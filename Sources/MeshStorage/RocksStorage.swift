@@ -22,9 +22,11 @@ package final class RocksStorage: Storage {
         let database = try Database.open(directory, memory: memory)
         try database.claim(for: node)
         let readers = GroupReaders(database)
-        let committer = Committer(database, node: node, tailBytesMax: tailBytesMax, readers: readers)
         self.readers = readers
-        self.writer = Worker(name: "storage-write") { jobs in committer.work(jobs) }
+        self.writer = Worker(
+            name: "storage-write",
+            making: { Committer(database, node: node, tailBytesMax: tailBytesMax, readers: readers) },
+            work: { committer, jobs in committer.work(jobs) })
     }
 
     deinit { self.close() }

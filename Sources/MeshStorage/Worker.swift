@@ -2,7 +2,8 @@ internal import Glibc
 
 /// A queue with a thread of its own, for calls that block. Whatever waits is handed over at once.
 ///
-/// `@unchecked Sendable`: `pending` and `isClosed` are touched only with `mutex` held, `work` only by the thread.
+/// `@unchecked Sendable`, for the compiler knows nothing of pthreads: `pending` and `isClosed` are touched only with `mutex`
+/// held, `body` only before the thread runs and then by it, `thread` only by `init` and the one `close` that joins it.
 @safe final class Worker<Job: Sendable>: @unchecked Sendable {
     private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
     private let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
@@ -11,12 +12,23 @@ internal import Glibc
     private var thread: pthread_t = 0
     private let name: String
     private let pause: Duration
-    /// Touched by the thread alone once it runs; dropped at its end, and with it what only the work needs.
-    private var work: (@Sendable ([Job]) -> Void)?
+    /// Asks for jobs until there are none. Dropped at the thread's end, and with it what only the work needs.
+    private var body: (@Sendable (_ next: () -> [Job]?) -> Void)?
 
     /// `work` gets all that waited, in order, and no more often than `pause` apart.
-    init(name: String, pause: Duration = .zero, work: @escaping @Sendable ([Job]) -> Void) {
-        self.work = work
+    convenience init(name: String, pause: Duration = .zero, work: @escaping @Sendable ([Job]) -> Void) {
+        self.init(name: name, pause: pause, making: {}, work: { _, jobs in work(jobs) })
+    }
+
+    /// What `make` makes on the thread no other ever has.
+    init<State>(
+        name: String, pause: Duration = .zero, making make: @escaping @Sendable () -> State,
+        work: @escaping @Sendable (State, [Job]) -> Void
+    ) {
+        self.body = { next in
+            let state = make()
+            while let jobs = next() { work(state, jobs) }
+        }
         self.name = name
         self.pause = pause
         unsafe pthread_mutex_init(self.mutex, nil)
@@ -76,17 +88,22 @@ internal import Glibc
 
     fileprivate func loop() {
         nameThread(self.name)
-        while true {
-            unsafe pthread_mutex_lock(self.mutex)
-            while self.pending.isEmpty, !self.isClosed { unsafe pthread_cond_wait(self.condition, self.mutex) }
-            let jobs = self.pending
-            self.pending = []
-            unsafe pthread_mutex_unlock(self.mutex)
-            guard !jobs.isEmpty else { break }
-            self.work?(jobs)
-            if self.pause > .zero { self.rest() }
+        var hasWorked = false
+        self.body? {
+            if hasWorked, self.pause > .zero { self.rest() }
+            hasWorked = true
+            return self.take()
         }
-        self.work = nil
+        self.body = nil
+    }
+
+    /// All that waits; nil when it was the last.
+    private func take() -> [Job]? {
+        unsafe pthread_mutex_lock(self.mutex)
+        defer { unsafe pthread_mutex_unlock(self.mutex) }
+        while self.pending.isEmpty, !self.isClosed { unsafe pthread_cond_wait(self.condition, self.mutex) }
+        defer { self.pending = [] }
+        return self.pending.isEmpty ? nil : self.pending
     }
 
     /// Until the pause is over or there will be nothing more to wait for.

@@ -258,7 +258,7 @@ struct EventStreamsTests {
                 return try await peer.hear()
             }
         }
-        while node.with({ $0.sent.isEmpty }) { try await Task.sleep(for: .milliseconds(5)) }
+        for await _ in node.called.stream { break }
         for await _ in connected {}
         serving.cancel()
         #expect(try await stream.value.hasSuffix("0\r\n\r\n"))
@@ -288,7 +288,7 @@ struct EventStreamsTests {
                 return try? await peer.hear()
             }
         }
-        while node.with({ $0.sent.isEmpty }) { try await Task.sleep(for: .milliseconds(5)) }
+        for await _ in node.called.stream { break }
         serving.cancel()
         try await serving.value
         _ = try? await call.value

@@ -22,6 +22,8 @@ final class ScriptedNode: NodeControl {
     }
 
     let journal = EventJournal(boot: 7)
+    /// Yields with every call that has come.
+    let called = AsyncStream.makeStream(of: Void.self)
     private let state = Mutex(State())
 
     func with<Value: Sendable>(_ body: (inout State) -> Value) -> Value {
@@ -91,6 +93,7 @@ final class ScriptedNode: NodeControl {
     func call(_ message: OutgoingMessage) async throws -> MessageReply {
         try self.check()
         self.state.withLock { $0.sent.append(message) }
+        self.called.continuation.yield()
         if let held = self.state.withLock({ $0.held }) {
             for await _ in held {}
             try Task.checkCancellation()

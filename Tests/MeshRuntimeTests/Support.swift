@@ -14,6 +14,7 @@ final class TestMesh: Sendable {
         var members: [NodeID] = []
         var cut: Set<[NodeID]> = []
         var delivered: [PeerFrame] = []
+        var watchers: [AsyncStream<Void>.Continuation] = []
     }
     private let state = Mutex(State())
 
@@ -25,13 +26,23 @@ final class TestMesh: Sendable {
         self.state.withLock { state in
             state.handlers[node] = handler
             if !state.members.contains(node) { state.members = (state.members + [node]).sorted() }
+            for watcher in state.watchers { watcher.yield() }
         }
+    }
+
+    /// Yields at once, and when members have come or gone.
+    func changes() -> AsyncStream<Void> {
+        let (stream, continuation) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+        continuation.yield()
+        self.state.withLock { $0.watchers.append(continuation) }
+        return stream
     }
 
     func remove(_ node: NodeID) {
         let others = self.state.withLock { state in
             state.handlers[node] = nil
             state.members.removeAll { $0 == node }
+            for watcher in state.watchers { watcher.yield() }
             return Array(state.handlers.values)
         }
         for other in others { other.disconnected(node) }
@@ -92,7 +103,8 @@ struct ScriptedHandlers: ActorHandlers {
     typealias Script = @Sendable (Message, ActorPath) async throws(TurnFailure) -> [UInt8]
     private let start: @Sendable (ActorPath) throws(HandlerStartError) -> Void
     private let script: Script
-    private var gone: @Sendable () async -> Void = { while (try? await Task.sleep(for: .seconds(3600))) != nil {} }
+    /// By itself it ends only with its task.
+    private var gone: @Sendable () async -> Void = { for await _ in AsyncStream<Never>.makeStream().stream {} }
 
     init(_ script: @escaping Script = { message, _ in message.body }) {
         self.script = script

@@ -154,7 +154,7 @@ private func runUntilKilled(_ folder: String, seed: UInt64, from begin: Int, lif
         next += 1
         if steps[next - 1].isPromise { break }
     }
-    killSoon(after: UInt32(5_000 + random.next(upperBound: 30_000 as UInt64)))
+    let death = Death(after: 1 + Int(random.next(upperBound: 90 as UInt64)))
     let file = unsafe open(folder + "/answered", O_WRONLY | O_CREAT | O_APPEND, 0o600)
     while next < steps.count {
         // Two calls at a time, so that the death finds batches that wait.
@@ -165,12 +165,13 @@ private func runUntilKilled(_ folder: String, seed: UInt64, from begin: Int, lif
                 let line = Array("\(indices.upperBound - 1)\n".utf8)
                 _ = unsafe line.withUnsafeBytes { unsafe Glibc.write(file, $0.baseAddress, $0.count) }
             }
+            death.approach()
             if isLast {
                 await storage.perform(steps[indices].map(\.job))
                 // A call in which nothing has an answer returns before anything is done.
                 if steps[indices].contains(where: { $0.job.hasAnswer }) { report() }
             } else {
-                for index in indices { storage.perform([steps[index].job]) { _ in } }
+                for index in indices { storage.perform([steps[index].job]) { _ in death.approach() } }
             }
         }
     }
@@ -179,11 +180,14 @@ private func runUntilKilled(_ folder: String, seed: UInt64, from begin: Int, lif
 
 private let historyLength = 1_500
 
-/// From a thread of its own: at any moment, also in the middle of a write.
-private func killSoon(after microseconds: UInt32) {
-    Thread.detachNewThread {
-        usleep(microseconds)
-        kill(getpid(), SIGKILL)
+/// Ends the process at a moment that the seed draws: when a call begins, while those before it are being written, or when one
+/// is answered, on the thread that writes.
+private final class Death: Sendable {
+    private let left: Atomic<Int>
+    init(after moments: Int) { self.left = Atomic(moments) }
+
+    func approach() {
+        if self.left.subtract(1, ordering: .relaxed).newValue == 0 { kill(getpid(), SIGKILL) }
     }
 }
 

@@ -92,13 +92,7 @@ class Messages(MeshCase):
         for number in range(12):
             self.assertEqual(
                 nodes[0].request("POST", f"/v1/call/meshnode/counter/{number}", '{"add":7}').status, 200)
-        addresses = {node.name: node.address for node in nodes}
-        for node in nodes:
-            node.kill()
-        for node in nodes:
-            node.start("--bind", addresses[node.name], wait=False)
-        for node in nodes:
-            node.wait_ready()
+        self.mesh.restart(nodes)
         self.mesh.wait_members(3)
         for number in range(12):
             counter = lambda: nodes[1].request("POST", f"/v1/call/meshnode/counter/{number}", '{"add":0}')
@@ -115,13 +109,7 @@ class Messages(MeshCase):
                 ask(node, "register", {"cas": [turn or None, 9]}), {"value": turn + 1, "swapped": False})
             self.assertEqual(ask(node, "queue", {"push": {"turn": turn}}), {"value": {"turn": turn}})
         self.assertEqual(ask(nodes[1], "queue", {"pop": True}), {"value": {"turn": 0}})
-        addresses = {node.name: node.address for node in nodes}
-        for node in nodes:
-            node.kill()
-        for node in nodes:
-            node.start("--bind", addresses[node.name], wait=False)
-        for node in nodes:
-            node.wait_ready()
+        self.mesh.restart(nodes)
         self.mesh.wait_members(3)
         nodes[0].wait_until(
             "the register answers", lambda: "value" in ask(nodes[0], "register", {"read": True}))

@@ -167,13 +167,7 @@ class Partitions(PartitionCase):
         counts = load.stop()
         for node in nodes:
             self.assertEqual([self.add(node, f"w{number}", 0) for number in range(len(counts))], counts)
-        addresses = {node.name: node.address for node in nodes}
-        for node in nodes:
-            node.kill()
-        for node in nodes:
-            node.start("--bind", addresses[node.name], wait=False)
-        for node in nodes:
-            node.wait_ready()
+        self.mesh.restart(nodes)
         for node in nodes:
             self.assertEqual([self.add(node, f"w{number}", 0) for number in range(len(counts))], counts)
         # What was a repetition before is one still.

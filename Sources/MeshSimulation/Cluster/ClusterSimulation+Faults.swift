@@ -17,7 +17,7 @@ extension ClusterSimulation {
         case .wipe(let host) where self.mayDestroy(host):
             self.setUpAnew(host)
             self.checks.damaged(host)
-        case .copyDisk(let host): self.hosts[host].copy = self.hosts[host].disk
+        case .copyDisk(let host): self.hosts[host].copy = self.hosts[host].disk.copied
         case .restore(let host) where self.mayDestroy(host): self.restore(host)
         case .loseSynced(let host) where self.mayDestroy(host): self.loseSynced(host)
         case .wipe, .restore, .loseSynced: break

@@ -196,6 +196,13 @@ struct HostDisk: Sendable {
         }
     }
 
+    /// A copy of the platter: what only the kernel has is not in it.
+    var copied: HostDisk {
+        var copy = self
+        copy.lose(keeping: 0)
+        return copy
+    }
+
     /// The disk forgets what it had said was safe. Returns the groups of which it would be noticed.
     mutating func loseSynced() -> [Int] {
         var lost: [Int] = []

@@ -16,6 +16,13 @@ struct ConsensusHost {
             self.replicas = Array(repeating: nil, count: groups)
             self.tombstones = Array(repeating: nil, count: groups)
         }
+
+        /// A copy of the platter: what only the kernel has is not in it.
+        var copied: Disk {
+            var copy = self
+            for group in copy.replicas.indices { copy.replicas[group]?.lose(keeping: 0) }
+            return copy
+        }
     }
 
     let clock: NodeClock

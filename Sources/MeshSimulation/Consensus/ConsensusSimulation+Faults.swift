@@ -16,7 +16,7 @@ extension ConsensusSimulation {
         case .wipe(let host):
             self.setUpAnew(host)
             self.checks.damaged(host)
-        case .copyDisk(let host): self.copyDisk(host)
+        case .copyDisk(let host): self.hosts[host].copy = self.hosts[host].disk.copied
         case .restore(let host): self.restore(host)
         case .loseSynced(let host): self.loseSynced(host)
         case .slowDisk(let host, let isSlow): self.hosts[host].isSlow = isSlow
@@ -70,13 +70,6 @@ extension ConsensusSimulation {
                     at: self.now + .milliseconds(1))
             }
         }
-    }
-
-    /// What only the kernel has is not in it.
-    private mutating func copyDisk(_ host: Int) {
-        var copy = self.hosts[host].disk
-        for group in copy.replicas.indices { copy.replicas[group]?.lose(keeping: 0) }
-        self.hosts[host].copy = copy
     }
 
     /// Noticed only if everybody has met a boot that the copy will count again (docs/simulation.md says what is not).

@@ -18,36 +18,31 @@ struct LeadRoomTests {
         }
     }
 
-    @Test("a place that the first of those who wait has no use for is the next one's")
-    func places() {
-        let group = Self.ready { $0.activationsMax = 1 }
+    /// One runs, the next waits for room with each of its messages and needs it once, and a third waits behind it.
+    private func crowd(_ group: LeadGroup) {
         group.call(1, to: "/hosted/a")
         group.settle()
-        // Waits for a place with each of its messages, and needs one place for all of them.
-        for number in 2...4 {
-            group.call(UInt64(number), to: "/hosted/b")
+        for number in 2...4 as ClosedRange<UInt64> {
+            group.call(number, to: "/hosted/b")
             group.settle()
         }
         group.call(5, to: "/hosted/c")
         group.settle()
         #expect(group.ran == [1])
         self.finishAll(group)
+    }
+
+    @Test("a place that the first of those who wait has no use for is the next one's")
+    func places() {
+        let group = Self.ready { $0.activationsMax = 1 }
+        self.crowd(group)
         #expect(group.ran == [1, 2, 3, 4, 5])
     }
 
     @Test("a host's room that the first of those who wait has no use for is the next one's")
     func hosts() {
         let group = Self.ready { $0.hostedTurnsMax = 1 }
-        group.call(1, to: "/hosted/a")
-        group.settle()
-        for number in 2...4 {
-            group.call(UInt64(number), to: "/hosted/b")
-            group.settle()
-        }
-        group.call(5, to: "/hosted/c")
-        group.settle()
-        #expect(group.ran == [1])
-        self.finishAll(group)
+        self.crowd(group)
         // In turns, as long as both have something to do.
         #expect(group.ran == [1, 2, 5, 3, 4])
     }

@@ -53,10 +53,7 @@ final class ReplicatedNode: Sendable {
         runtime.attach(TestNetwork(hub: mesh, local: self.id))
         self.task = Task { await runtime.run() }
         self.teller = Task {
-            while !Task.isCancelled {
-                runtime.membersChanged(Self.members(of: mesh, seenBy: id))
-                try? await Task.sleep(for: .milliseconds(50))
-            }
+            for await _ in mesh.changes() { runtime.membersChanged(Self.members(of: mesh, seenBy: id)) }
         }
         runtime.membersChanged()
     }
