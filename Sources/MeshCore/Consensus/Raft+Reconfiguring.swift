@@ -78,7 +78,10 @@ extension Raft {
         guard let leadership = self.leadership else { return effects.reject(id, .notLeader(self.leader)) }
         guard leadership.transfer == nil else { return effects.reject(id, .transferring) }
         let able = leadership.followers.filter { self.replicas.isVoter($0.id) && !$0.isShort }
-        let chosen = target.map { target in able.first { $0.id == target } } ?? able.max { $0.match < $1.match }
+        // One that is gone may hold as much as the others and would never take over. Who sleeps is heard, or it is woken.
+        let limit = self.settings.electionTimeout.upperBound * self.slowness
+        let heard = able.filter { $0.asleepSince != nil || now < $0.heardAt + limit }
+        let chosen = target.map { target in able.first { $0.id == target } } ?? heard.max { $0.match < $1.match }
         guard let chosen else { return effects.reject(id, .invalidChange) }
         if case .snapshot = chosen.mode { return effects.reject(id, .behind) }
         self.rouse(at: now)

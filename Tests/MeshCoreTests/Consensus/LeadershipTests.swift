@@ -94,6 +94,19 @@ struct LeadershipTests {
         #expect(group.rafts[2].term == term + 1)
     }
 
+    @Test("hands over to a voter that it hears, though a silent one holds as much", arguments: [1, 2])
+    func transferPastTheDead(dead: Int) {
+        var group = self.led()
+        group.run(for: .seconds(2))
+        group.cut = [dead]
+        group.step(0, .peer(.silent(TestGroup.node(dead))))
+        group.run(for: .seconds(1))
+        #expect(group.leaders == [0])
+        group.step(0, .transfer(9, to: nil))
+        group.settle()
+        #expect(group.leaders == [3 - dead])
+    }
+
     @Test("has no lease and takes no proposals once it has ordered a transfer, and no lease again in that term")
     func transferFails() {
         var group = self.led()
