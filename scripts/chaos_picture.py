@@ -1,9 +1,11 @@
 """Operations a second by their outcome, and below them the faults, as SVG."""
 import html
 
-WIDTH, LEFT, TOP, BARS, LANE = 1000, 90, 30, 200, 20
+WIDTH, LEFT, TOP, BARS, LANE = 1140, 90, 30, 200, 20
 COLOURS = {"ok": "#4c956c", "failed": "#e9a23b", "unknown": "#c8553d"}
-FAULTS = {"kill": "#c8553d", "pause": "#7a5195", "cut": "#2f6690", "oneway": "#81c3d7", "netem": "#e9a23b"}
+FAULTS = {
+    "kill": "#c8553d", "killall": "#8c1c13", "stop": "#e76f51", "pause": "#7a5195", "isolate": "#2f6690", "split": "#16425b",
+    "partial": "#3a7ca5", "oneway": "#81c3d7", "netem": "#e9a23b", "full": "#6c584c", "nearly_full": "#a98467", "clock": "#f4a6c1"}
 
 
 def picture(lines, title):
@@ -41,7 +43,7 @@ def picture(lines, title):
                 left, wide = LEFT + fault["call"] / 1e9 * scale, (fault["return"] - fault["call"]) / 1e9 * scale
                 parts.append(box(left, top + 3, max(wide, 2), LANE - 6, FAULTS.get(fault["kind"], "grey"), fault["kind"]))
     for index, (name, colour) in enumerate([*COLOURS.items(), *FAULTS.items()]):
-        left = LEFT + index * 100
+        left = 10 + index * 75
         parts += [box(left, height - 20, 10, 10, colour, name), text(left + 14, height - 11, name)]
     return "\n".join([*parts, "</svg>\n"])
 

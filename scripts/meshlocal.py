@@ -235,12 +235,15 @@ class Mesh:
     def create(self, name, *flags, environment=None, host=None):
         """The first node; its join token is kept for the others."""
         node = self.node(name, *flags, environment=environment, host=host).start()
+        self.keep_token(node)
+        return node
+
+    def keep_token(self, node):
         token = node.command("token")
         if token.returncode != 0:
             raise Failure(f"meshnode token ended with {token.returncode}: {token.stderr}")
         self.token_file.touch(0o600)
         self.token_file.write_text(token.stdout)
-        return node
 
     def join(self, name, *flags, seed=None, environment=None, host=None):
         seed = seed or self.nodes[0]
