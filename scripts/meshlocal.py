@@ -19,6 +19,8 @@ POLL = 0.02
 # Seconds. What happens at all happens within them, also on a machine that is busy with other things: how long things take
 # is measured by benchmarks and judged by nobody here.
 PATIENCE = 120
+# Of each partition, where there are nodes enough.
+REPLICAS = 3
 # In the environment of every process started here, and so in that of the workers they start.
 MARK = "MESHLOCAL_FOLDER"
 
@@ -269,6 +271,20 @@ class Mesh:
             except Failure as failure:
                 tails = "\n".join(node.tail() for node in self.nodes if node.process)
                 raise Failure(f"{failure}\n{tails}") from None
+
+    def wait_replicas(self, nodes=None, seconds=PATIENCE):
+        """Every partition has its voters on these nodes, as many as it can have, and none is on its way."""
+        nodes = nodes or [node for node in self.nodes if node.running]
+        names, count = {node.name for node in nodes}, min(REPLICAS, len(nodes))
+
+        def spread():
+            view = nodes[0].request("GET", "/v1/partitions").json
+            return not view["missing"] and all(
+                sorted(replica["role"] for replica in partition["replicas"]) == ["leader"] + ["voter"] * (count - 1)
+                and {replica["node"] for replica in partition["replicas"]} <= names
+                for partition in view["partitions"])
+
+        nodes[0].wait_until(f"every partition has {count} voters", spread, seconds)
 
     def spawn(self, *arguments, node):
         """Starts a command against a node, such as `event follow`."""

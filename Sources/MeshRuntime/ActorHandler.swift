@@ -5,16 +5,9 @@ package protocol ActorHandler: Sendable {
     /// Runs one turn and returns the reply. What `state` holds afterwards is kept together with the consumption of the
     /// message; a turn that throws changes nothing.
     func handle(_ message: Message, path: ActorPath, state: inout ActorState) async throws(TurnFailure) -> [UInt8]
-    /// Returns when the handler can take no more messages, at once if it cannot already, or when the task is cancelled.
-    /// Asked of handlers that are programs only: they can end while nobody has a message for them.
+    /// Returns when the handler can take no more messages, at once if it cannot already, or when the task is cancelled: a
+    /// program can end while nobody has a message for it.
     func untilGone() async
-}
-
-extension ActorHandler {
-    /// What is part of the daemon does not end by itself.
-    package func untilGone() async {
-        while (try? await Task.sleep(for: .seconds(3600))) != nil {}
-    }
 }
 
 /// Makes handlers out of definitions.
@@ -79,17 +72,5 @@ package struct ActorState: Sendable {
         defer { self.changes = [:] }
         return self.changes.sorted { $0.key.lexicographicallyPrecedes($1.key) }
             .map { StateChange(key: $0.key, value: $0.value) }
-    }
-
-    /// Moves what changed into a batch.
-    mutating func drainChanges(of path: ActorPath, into batch: inout StorageBatch) {
-        for (key, value) in self.changes {
-            if let value {
-                batch.put(.state, MailboxKeys.state(path, key), value)
-            } else {
-                batch.delete(.state, MailboxKeys.state(path, key))
-            }
-        }
-        self.changes = [:]
     }
 }

@@ -54,11 +54,7 @@ extension Runtime {
     }
 
     func list(prefix: String, node: String, done: @escaping @Sendable ([ActorView]) -> Void) {
-        if let partitions = self.partitions {
-            partitions.list(prefix: prefix, node: node, limit: self.configuration.listingMax, done: done)
-        } else {
-            self.actors.list(prefix: prefix, node: node, done: done)
-        }
+        self.partitions.list(prefix: prefix, node: node, limit: self.configuration.listingMax, done: done)
     }
 
     /// The log lines of a member.

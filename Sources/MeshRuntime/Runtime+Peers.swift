@@ -4,16 +4,9 @@ internal import Metrics
 
 extension Runtime: PeerHandler {
     package func received(_ frame: PeerFrame, from node: NodeID) {
-        if self.partitions?.received(frame, from: node) == true { return }
+        if self.partitions.received(frame, from: node) { return }
         do throws(WireError) {
             switch frame.kind {
-            case .message: self.accept(try MessageFrame(decoding: frame.body), frame.correlation, from: node)
-            case .reply:
-                switch try ReplyFrame(decoding: frame.body) {
-                case .accepted(let id): self.requests.answered(frame.correlation, by: node, .accepted(id))
-                case .outcome(let id, let outcome):
-                    self.requests.answered(frame.correlation, by: node, .outcome(id, outcome))
-                }
             case .definitions:
                 let body = try DefinitionsFrame(decoding: frame.body)
                 self.definitionTable.received(body, correlation: frame.correlation, from: node)
@@ -30,7 +23,7 @@ extension Runtime: PeerHandler {
                     _ = self.transmit(PeerFrame(kind: .answer, correlation: frame.correlation, body: body), to: node)
                 case .actor(let path):
                     // Whoever leads no longer says nothing.
-                    guard let place = self.partitions?.place(of: path) else { return }
+                    guard let place = self.partitions.place(of: path) else { return }
                     _ = self.transmit(
                         PeerFrame(kind: .answer, correlation: frame.correlation, body: place.encoded()), to: node)
                 case .logs(let query):
@@ -41,7 +34,7 @@ extension Runtime: PeerHandler {
             case .membership, .keyring, .diagnosis, .heartbeat, .consensus, .snapshot, .partition, .placement: break
             }
         } catch {
-            self.actors.metrics.malformed.increment()
+            self.metrics.malformed.increment()
             self.logger.debug(
                 "a frame does not parse",
                 metadata: ["kind": "\(frame.kind)", "from": "\(node.short)", "reason": "\(error)"])
@@ -51,21 +44,7 @@ extension Runtime: PeerHandler {
     /// Whoever asked this member learns that no answer will come. Its own requests go on here: an outcome that it does not
     /// wait for any more is a frame that meets nobody.
     package func disconnected(_ node: NodeID) {
-        self.partitions?.disconnected(node)
+        self.partitions.disconnected(node)
         self.requests.disconnected(node)
-    }
-
-    /// A message from another node is taken whoever owns its path by the view of this one: views differ while members
-    /// come and go, and passing it on could go round in circles.
-    private func accept(_ frame: MessageFrame, _ correlation: UInt64, from node: NodeID) {
-        let arrival = LocalActors.Arrival(
-            path: frame.path,
-            message: Message(
-                id: frame.id, sender: frame.sender, body: frame.body,
-                deadline: self.wallClock(after: frame.remaining.map { .milliseconds(Int64($0)) }),
-                idempotency: frame.idempotencyKey.map { Fingerprint(ofKey: $0, path: frame.path) }),
-            isEphemeral: frame.isEphemeral)
-        let want: Requests.Want = frame.wantsOutcome ? .outcome : .acceptance
-        self.actors.accept(arrival, replyTo: .init(node: node, request: correlation, want: want))
     }
 }

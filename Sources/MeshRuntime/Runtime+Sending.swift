@@ -1,7 +1,7 @@
 internal import MeshCore
 
 extension Runtime {
-    /// Returns once the message is durable at the owner of its path, or handed over there if it is ephemeral.
+    /// Returns once the message is committed, or handed to the leader of its partition if it is ephemeral.
     package func send(_ message: OutgoingMessage) async throws -> MessageReceipt {
         switch try await self.submit(message, want: .acceptance) {
         case .accepted(let id): return MessageReceipt(id: id.description, path: message.path.description)
@@ -19,107 +19,53 @@ extension Runtime {
         }
     }
 
+    /// To the leader of the path's partition, for as long as the client waits.
     private func submit(_ message: OutgoingMessage, want: Requests.Want) async throws -> Answer {
         try message.validate()
         var random = SystemRandomNumberGenerator()
         let id = MessageID(using: &random)
-        if let partitions = self.partitions { return try await self.submit(message, id, want: want, to: partitions) }
-        guard let owner = self.ownership.owner(of: message.path) else {
-            throw MeshError(.unavailable, "no member can take messages", retryAfter: .seconds(1))
-        }
         // A call nobody waits for any more need not run; a sent message waits as long as it must.
         let limit = message.timeout ?? (want == .outcome ? self.configuration.timeout : nil)
         // Read before the other clock: a message must not run after its caller was told that its time is over.
         let expiry = self.wallClock(after: limit)
         let deadline = MonotonicClock.now + (limit ?? self.configuration.timeout)
-        if owner == self.directory.localID {
-            let arrival = LocalActors.Arrival(
-                path: message.path,
-                message: Message(
-                    id: id, sender: message.sender, body: message.body, deadline: expiry,
-                    idempotency: message.idempotencyKey.map { Fingerprint(ofKey: $0, path: message.path) }),
-                isEphemeral: message.delivery == .ephemeral)
-            return try await self.requests.perform(to: nil, want: want, deadline: deadline) { number in
-                self.actors.accept(arrival, replyTo: .init(node: nil, request: number, want: want))
-            }
-        }
-        let frame = MessageFrame(
-            path: message.path, id: id, sender: message.sender, body: message.body,
-            idempotencyKey: message.idempotencyKey,
-            remaining: limit.map { UInt32(clamping: max(1, $0.nanoseconds / 1_000_000)) },
-            isEphemeral: message.delivery == .ephemeral, wantsOutcome: want == .outcome)
-        let answer = try await self.forward(frame, to: owner, want: want, deadline: deadline)
-        // The owner may not have heard yet of a definition that this node knows. Frames to it keep their order.
-        if case .outcome(_, .failed(let error)) = answer, error.code == .notFound,
-            self.definitionTable.push(matching: message.path, to: owner)
-        {
-            return try await self.forward(frame, to: owner, want: want, deadline: deadline)
-        }
-        return answer
-    }
-
-    /// To the leader of the path's partition, for as long as the client waits.
-    private func submit(
-        _ message: OutgoingMessage, _ id: MessageID, want: Requests.Want, to partitions: PartitionNode
-    ) async throws -> Answer {
-        let limit = message.timeout ?? (want == .outcome ? self.configuration.timeout : nil)
-        let deadline = MonotonicClock.now + (limit ?? self.configuration.timeout)
-        let wallDeadline = self.wallClock(after: limit)
-        let answer = try await self.attempt(message, id, want, deadline, wallDeadline, partitions)
-        if case .outcome(let id, .failed(var error)) = answer, error.accepted == .no,
-            let (text, mend) = partitions.meta.obstacle.map(partitions.meta.told)
-        {
-            // Whoever leads could not be found because nobody does.
-            error.message += "; \(text)"
-            error.hint = mend
-            return .outcome(id, .failed(error))
-        }
-        // The leader may not have heard yet of a definition that this node knows. Frames to it keep their order.
-        guard case .outcome(_, .failed(let error)) = answer, error.code == .notFound,
-            let leader = partitions.leader(of: message.path), leader != self.directory.localID,
-            self.definitionTable.push(matching: message.path, to: leader)
-        else { return answer }
-        return try await self.attempt(message, id, want, deadline, wallDeadline, partitions)
-    }
-
-    private func attempt(
-        _ message: OutgoingMessage, _ id: MessageID, _ want: Requests.Want, _ deadline: Instant,
-        _ wallDeadline: UInt64?, _ partitions: PartitionNode
-    ) async throws -> Answer {
         let letter = Letter(
             message.path,
             Envelope(
                 Message(
-                    id: id, sender: message.sender, body: message.body, deadline: wallDeadline,
+                    id: id, sender: message.sender, body: message.body, deadline: expiry,
                     idempotency: message.idempotencyKey.map { Fingerprint(ofKey: $0, path: message.path) }),
                 kind: want == .outcome ? .ask : .tell))
+        let delivery: MessageRequest.Delivery = message.delivery == .ephemeral ? .ephemeral : .durable
+        let answer = try await self.attempt(letter, delivery, want, deadline)
+        guard case .outcome(let id, .failed(let error)) = answer, error.accepted == .no else { return answer }
+        if error.code == .notFound {
+            // The leader may not have heard yet of a definition that this node knows. Frames to it keep their order.
+            guard let leader = self.partitions.leader(of: message.path), leader != self.directory.localID,
+                self.definitionTable.push(matching: message.path, to: leader)
+            else { return answer }
+            return try await self.attempt(letter, delivery, want, deadline)
+        }
+        guard let obstacle = self.partitions.meta.obstacle else { return answer }
+        return .outcome(id, .failed(self.explained(error, by: obstacle)))
+    }
+
+    /// Whoever leads could not be found because nobody does.
+    private func explained(_ error: MeshError, by obstacle: FoundingVote.Obstacle) -> MeshError {
+        let (text, mend) = self.partitions.meta.told(obstacle)
+        var error = error
+        error.message += "; \(text)"
+        error.hint = mend
+        return error
+    }
+
+    private func attempt(
+        _ letter: Letter, _ delivery: MessageRequest.Delivery, _ want: Requests.Want, _ deadline: Instant
+    ) async throws -> Answer {
         // The router says more than that time is up, and a moment later.
         let patience = deadline + .milliseconds(500)
         return try await self.requests.perform(to: nil, want: want, deadline: patience) { number in
-            partitions.route(
-                number, letter, message.delivery == .ephemeral ? .ephemeral : .durable, deadline: deadline)
-        }
-    }
-
-    private func forward(
-        _ frame: MessageFrame, to owner: NodeID, want: Requests.Want, deadline: Instant
-    ) async throws -> Answer {
-        let body = frame.encoded()
-        return try await self.requests.perform(to: owner, want: want, deadline: deadline) { number throws(MeshError) in
-            switch self.transmit(PeerFrame(kind: .message, correlation: number, body: body), to: owner) {
-            case .queued: break
-            case .full:
-                throw MeshError(
-                    .overloaded, "the queue to \(self.name(of: owner)) is full", retryAfter: .seconds(1))
-            case .tooLarge:
-                throw MeshError(
-                    .tooLarge, "the message and its envelope have \(body.count) bytes, more than a frame takes",
-                    hint: "split it, or send where the data lies instead")
-            case .unknown:
-                throw MeshError(
-                    .unavailable, "\(self.name(of: owner)), which owns the path, cannot be reached",
-                    retryAfter: .seconds(1))
-            }
+            self.partitions.route(number, letter, delivery, deadline: deadline)
         }
     }
 
@@ -140,7 +86,7 @@ extension Runtime {
                 hint: accepted ? "the message was accepted" : "", accepted: accepted ? .yes : .unknown)
         case .disconnected:
             MeshError(
-                .unavailable, "the connection to the owner of \(path) broke before it answered",
+                .unavailable, "the connection broke before \(path) answered",
                 hint: "send again with the same idempotency key, if there was one", accepted: .unknown,
                 retryAfter: .seconds(1))
         case .closed(let accepted):

@@ -8,33 +8,29 @@ internal import Synchronization
 /// before `recover` has ended is refused as unavailable.
 package final class Runtime: Sendable {
     let directory: any MemberDirectory
-    let ownership: any PathOwnership
     let configuration: RuntimeConfiguration
     let logger: Logger
     let requests: Requests
     let definitionTable: GossipedDefinitions
-    let actors: LocalActors
     let journal: EventJournal
-    /// In the place of `actors`, if the node lives on replicated partitions (decisions/0021).
-    let partitions: PartitionNode?
+    let partitions: PartitionNode
+    let metrics = RuntimeMetrics()
     private let link: Link
     private let alarm: Alarm
     private let isAlone = Mutex(true)
-    private let grace = Mutex<Duration>(.zero)
     private let ended = Mutex<(isOver: Bool, waiters: [CheckedContinuation<Void, Never>])>((false, []))
 
     /// `journal` is told of every definition that is created, updated or deleted, here or elsewhere; other members may
-    /// read the log lines in it. With `partitions` messages are replicated; without, each has one copy.
+    /// read the log lines in it.
     package init(
-        directory: any MemberDirectory, ownership: any PathOwnership, storage: any Storage & GroupStorage,
-        handlers: any ActorHandlers, configuration: RuntimeConfiguration = RuntimeConfiguration(),
-        partitions: PartitionNode.Configuration? = nil, journal: EventJournal = EventJournal(), logger: Logger
+        directory: any MemberDirectory, storage: any Storage & GroupStorage, handlers: any ActorHandlers,
+        configuration: RuntimeConfiguration = RuntimeConfiguration(), partitions: PartitionNode.Configuration,
+        journal: EventJournal = EventJournal(), logger: Logger
     ) {
         let alarm = Alarm()
         let link = Link()
         let requests = Requests(limit: configuration.requestsMax, alarm: alarm)
         self.directory = directory
-        self.ownership = ownership
         self.configuration = configuration
         self.logger = logger
         self.journal = journal
@@ -44,32 +40,21 @@ package final class Runtime: Sendable {
         let definitions = GossipedDefinitions(
             storage: storage, directory: directory, requests: requests, logger: logger, send: link.send)
         self.definitionTable = definitions
-        self.actors = LocalActors(
-            storage: storage, handlers: handlers, definitions: self.definitionTable, configuration: configuration,
-            alarm: alarm, logger: logger
-        ) { replyTo, answer in
-            guard let node = replyTo.node else { return requests.answered(replyTo.request, by: nil, answer) }
-            guard let body = ReplyFrame(answer)?.encoded() else { return }
-            _ = link.send(PeerFrame(kind: .reply, correlation: replyTo.request, body: body), node)
-        }
-        let metrics = self.actors.metrics
-        let node = partitions.map {
-            PartitionNode(
-                $0, storage: storage, network: link, definitions: definitions, handlers: handlers,
-                runtime: configuration, metrics: metrics, logger: logger
-            ) { number, answer in requests.answered(number, by: nil, answer) }
-        }
+        let node = PartitionNode(
+            partitions, storage: storage, network: link, definitions: definitions, handlers: handlers,
+            runtime: configuration, metrics: self.metrics, logger: logger
+        ) { number, answer in requests.answered(number, by: nil, answer) }
         self.partitions = node
-        self.definitionTable.observe { [weak actors, weak node] changes in
-            if let node { node.definitionsChanged() } else { actors?.definitionsChanged() }
+        self.definitionTable.observe { [weak node] changes in
+            node?.definitionsChanged()
             for (name, change) in changes { journal.publish(.definition(name: name, change: change.rawValue)) }
         }
     }
 
-    /// Reads from storage which definitions there are and which messages wait.
+    /// Reads from storage which definitions and which replicas there are.
     package func recover() async throws {
         try await self.definitionTable.recover()
-        if let partitions = self.partitions { try await partitions.recover() } else { try await self.actors.recover() }
+        try await self.partitions.recover()
     }
 
     /// From now on other members can be reached.
@@ -80,27 +65,9 @@ package final class Runtime: Sendable {
         await withDiscardingTaskGroup { group in
             group.addTask { await self.keepDeadlines() }
             group.addTask { await self.keepDefinitionsEqual() }
-            if let partitions = self.partitions {
-                await partitions.run()
-                group.cancelAll()
-                return
-            }
-            await withDiscardingTaskGroup { activations in
-                for await path in self.actors.starts {
-                    activations.addTask { await self.actors.live(path) }
-                }
-                // No more begin. Those that live end after their turn; past the grace their handlers are cancelled.
-                self.actors.drain()
-                let grace = self.grace.withLock { $0 }
-                if await !self.actors.becameEmpty(within: grace) {
-                    self.actors.close()
-                    activations.cancelAll()
-                }
-            }
+            await self.partitions.run()
             group.cancelAll()
         }
-        // What was accepted until now is told before the rest is given up.
-        await self.actors.storage.commit(StorageBatch())
         self.requests.close()
         let waiters = self.ended.withLock { ended in
             ended.isOver = true
@@ -112,9 +79,7 @@ package final class Runtime: Sendable {
 
     /// Accepts nothing more, lets turns in flight finish for at most `grace`, and returns when `run` is about to.
     package func shutdown(grace: Duration) async {
-        self.grace.withLock { $0 = grace }
-        self.actors.drain()
-        await self.partitions?.shutdown(grace: grace)
+        await self.partitions.shutdown(grace: grace)
         await withCheckedContinuation { continuation in
             let isOver = self.ended.withLock { ended in
                 if !ended.isOver { ended.waiters.append(continuation) }
@@ -137,21 +102,16 @@ package final class Runtime: Sendable {
     }
 
     /// Who is in the mesh and how they fare, for placing replicas.
-    package func membersChanged(_ members: [MeshMember]) { self.partitions?.membersChanged(members) }
+    package func membersChanged(_ members: [MeshMember]) { self.partitions.membersChanged(members) }
 
     /// This node made its mesh: its groups begin here.
-    package func begin() async throws { try await self.partitions?.begin() }
+    package func begin() async throws { try await self.partitions.begin() }
 
     /// An operator wants the groups of the mesh to begin here.
-    package func found(isForced: Bool) async throws {
-        guard let partitions = self.partitions else {
-            throw MeshError(.unavailable, "this node keeps one copy of each message: there is nothing to found")
-        }
-        try await partitions.found(isForced: isForced)
-    }
+    package func found(isForced: Bool) async throws { try await self.partitions.found(isForced: isForced) }
 
     /// What an operator should know of the partitions.
-    package var warnings: [String] { self.partitions?.warnings ?? [] }
+    package var warnings: [String] { self.partitions.warnings }
 
     /// To be advertised to the other members.
     package var definitionsDigest: UInt64 { self.definitionTable.digest }
@@ -160,28 +120,18 @@ package final class Runtime: Sendable {
         self.definitionTable.advertised(digest, by: node)
     }
 
-    /// From now on durable messages to this node are refused for this reason, or taken again if it is nil. Turns go on.
-    package func refuseMessages(because refusal: MeshError?) {
-        self.partitions?.surroundings.refusal = refusal
-        self.actors.state.withLock { $0.refusal = refusal }
-    }
+    /// From now on leaders here refuse durable messages for this reason, or take them again if it is nil. Turns go on.
+    package func refuseMessages(because refusal: MeshError?) { self.partitions.surroundings.refusal = refusal }
 
     /// Brings the counters up to what was counted since.
-    package func measure() { self.partitions?.measure() }
+    package func measure() { self.partitions.measure() }
 
     /// What is in hand at the moment, for metrics.
-    package var reading: RuntimeReading {
-        if let partitions = self.partitions { return partitions.reading }
-        return self.actors.state.withLock { state in
-            RuntimeReading(
-                requests: self.requests.count, depth: state.depth, activations: state.places.count,
-                mailboxBytes: state.hotBytes, unsyncedBytes: state.unsyncedBytes)
-        }
-    }
+    package var reading: RuntimeReading { self.partitions.reading }
 
     /// Live activations, and messages that wait, on this node.
     package var load: (actors: Int, depth: Int) {
-        guard let reading = self.partitions?.reading else { return self.actors.load }
+        let reading = self.reading
         return (reading.activations, reading.depth)
     }
 
@@ -192,7 +142,6 @@ package final class Runtime: Sendable {
             await self.alarm.sleep()
             let now = MonotonicClock.now
             if let next = self.requests.expire(at: now) { self.alarm.ring(by: next) }
-            if let next = self.actors.sweep(at: now) { self.alarm.ring(by: next) }
         }
     }
 
@@ -229,23 +178,12 @@ private final class Link: PeerNetwork {
     }
 }
 
-extension ReplyFrame {
-    /// What a remote sender is told; nil for what never leaves the node.
-    fileprivate init?(_ answer: Answer) {
-        switch answer {
-        case .accepted(let id): self = .accepted(id)
-        case .outcome(let id, let outcome): self = .outcome(id, outcome)
-        case .listing, .acknowledged, .disconnected, .expired, .closed, .cancelled, .tooMany: return nil
-        }
-    }
-}
-
 package struct RuntimeReading: Sendable {
-    /// That wait for an answer, of this node or another.
+    /// That wait for an answer.
     package var requests: Int
+    /// Messages that wait in the partitions led here.
     package var depth: Int
     package var activations: Int
-    /// Of waiting messages that are kept in memory.
+    /// Of those messages.
     package var mailboxBytes: Int
-    package var unsyncedBytes: Int
 }

@@ -14,8 +14,6 @@ struct RuntimeMetrics: Sendable {
     /// Old ones that gave way to younger.
     let deadLettersDropped = Counter(label: "meshnode_dead_letters_dropped_total")
     let malformed = Counter(label: "meshnode_frames_malformed_total")
-    let depth = Gauge(label: "meshnode_mailbox_depth")
-    let activations = Gauge(label: "meshnode_activations")
     let turn = Timer(label: "meshnode_turn_seconds")
     private let refusedByCode: [MeshError.Code: Counter]
 

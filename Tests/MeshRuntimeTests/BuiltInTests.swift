@@ -14,7 +14,7 @@ import Testing
     @Test("a counter adds, and remembers after a restart") func counter() async throws {
         try await withFolder { folder in
             let mesh = TestMesh()
-            var node = try await TestNode(1, in: mesh, folder: folder)
+            var node = try await TestNode(1, in: mesh, folder: folder, begins: true)
             let counter = path("/meshnode/counter/a")
             for expected in 1...3 {
                 let reply = try await node.runtime.call(.init(path: counter, body: Array("{\"add\":1}".utf8)))
@@ -63,7 +63,7 @@ import Testing
             func ask(_ node: TestNode, _ kind: String, _ body: String) async throws -> String {
                 text(try await node.runtime.call(.init(path: path("/meshnode/\(kind)/a"), body: Array(body.utf8))).body)
             }
-            var node = try await TestNode(1, in: mesh, folder: folder)
+            var node = try await TestNode(1, in: mesh, folder: folder, begins: true)
             #expect(try await ask(node, "register", "{\"cas\":[null,\"x\"]}") == "{\"value\":\"x\",\"swapped\":true}")
             for number in 1...3 { _ = try await ask(node, "queue", "{\"push\":\(number)}") }
             #expect(try await ask(node, "queue", "{\"pop\":true}") == "{\"value\":1}")

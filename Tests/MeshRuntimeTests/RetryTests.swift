@@ -53,13 +53,11 @@ private final class Flaky: Sendable {
         }
     }
 
-    @Test("an error that no rule names is the answer, and no dead letter") func answered() async throws {
+    @Test("an error that no rule names is the answer") func answered() async throws {
         try await self.withPolicy([quickRule([FailureType("busy")], attempts: 5)]) { node, flaky in
             guard case .failure(let error) = await self.call(node, "rude 1") else { return #expect(Bool(false)) }
             #expect(error.message == "rude")
             #expect(flaky.turns.count == 1)
-            let letters = try await node.storage.scan(StorageRange(.deadLetters), limit: 10)
-            #expect(letters.isEmpty)
         }
     }
 
@@ -70,9 +68,6 @@ private final class Flaky: Sendable {
             #expect(error.hint == "it was tried 3 times and is a dead letter now")
             #expect(error.accepted == .yes)
             #expect(flaky.turns.count == 3)
-            let letters = try await node.storage.scan(StorageRange(.deadLetters), limit: 10)
-            #expect(letters.count == 1)
-            #expect(try DeadLetter(decoding: letters[0].value).reason == "busy")
             #expect(await self.call(node, "hello") == .success("hello"))
         }
     }

@@ -8,8 +8,14 @@ private let work = path("/jobs/a")
 private var impatient: RuntimeConfiguration {
     var configuration = RuntimeConfiguration.patient
     configuration.backoff = .milliseconds(1) ... .milliseconds(5)
-    configuration.retry = RetryPolicy([quickRule(attempts: 5)])
     return configuration
+}
+
+/// What crashes is tried five times, at once.
+private func jobs(attempts: Int = 5) throws -> ActorDefinition {
+    var jobs = try definition("work", "/jobs/{key}")
+    jobs.retry = RetryPolicy([quickRule(attempts: attempts)])
+    return jobs
 }
 
 @Suite struct SupervisionTests {
@@ -18,7 +24,7 @@ private var impatient: RuntimeConfiguration {
         try await withNode(
             handlers: ScriptedHandlers { _, _ async throws(TurnFailure) in throw .refused(error) }
         ) { node in
-            _ = try await node.runtime.apply([definition("work", "/jobs/{key}")])
+            _ = try await node.runtime.apply([jobs()])
             #expect(await code { _ = try await node.runtime.call(.init(path: work, body: [])) } == error)
             #expect(node.runtime.load.depth == 0)
         }
@@ -37,7 +43,7 @@ private var impatient: RuntimeConfiguration {
                 return message.body
             }, configuration: impatient
         ) { node in
-            _ = try await node.runtime.apply([definition("work", "/jobs/{key}")])
+            _ = try await node.runtime.apply([jobs()])
             #expect(try await node.runtime.call(.init(path: work, body: [1])).body == [1])
             #expect(attempts.withLock { $0 } == 3)
         }
@@ -51,7 +57,7 @@ private var impatient: RuntimeConfiguration {
         try await withNode(
             handlers: ScriptedHandlers(gone: { for await _ in ended { return } }) { message, _ in message.body }
         ) { node in
-            _ = try await node.runtime.apply([definition("work", "/jobs/{key}")])
+            _ = try await node.runtime.apply([jobs()])
             #expect(try await node.runtime.call(.init(path: work, body: [1])).body == [1])
             #expect(node.runtime.load.actors == 1)
             end.yield()
@@ -60,24 +66,23 @@ private var impatient: RuntimeConfiguration {
         }
     }
 
-    @Test("a message whose handler was gone before it came costs no attempt, however often") func gone() async throws {
+    @Test("a message whose handler was gone before it came gets another") func gone() async throws {
         let turns = Mutex(0)
         try await withNode(
             handlers: ScriptedHandlers { message, _ async throws(TurnFailure) in
-                // More often than a message may crash its handler.
                 if turns.withLock({
                     $0 += 1
                     return $0
-                }) <= 12 {
+                }) <= 2 {
                     throw .gone("it ended")
                 }
                 return message.body
             }, configuration: impatient
         ) { node in
-            _ = try await node.runtime.apply([definition("work", "/jobs/{key}")])
+            _ = try await node.runtime.apply([jobs()])
             _ = try await node.runtime.send(.init(path: work, body: [1]))
             try await eventually("it is processed") { node.runtime.load.depth == 0 }
-            #expect(turns.withLock { $0 } == 13)
+            #expect(turns.withLock { $0 } == 3)
         }
     }
 
@@ -92,37 +97,14 @@ private var impatient: RuntimeConfiguration {
                 throw .crashed("segmentation fault")
             }, configuration: impatient
         ) { node in
-            _ = try await node.runtime.apply([definition("work", "/jobs/{key}")])
+            _ = try await node.runtime.apply([jobs()])
             let error = await code { _ = try await node.runtime.call(.init(path: work, body: [13])) }
             #expect(error?.code == .handlerFailed)
             #expect(error?.message.contains("segmentation fault") == true)
             #expect(error?.accepted == .yes)
             #expect(attempts.withLock { $0 } == 5)
             #expect(try await node.runtime.call(.init(path: work, body: [1])).body == [1])
-            let letters = try await node.storage.scan(StorageRange(.deadLetters), limit: 10)
-            #expect(letters.count == 1)
-            let letter = try DeadLetter(decoding: letters[0].value)
-            #expect(letter.path == work)
-            #expect(letter.message.body == [13])
-            #expect(letter.reason == "segmentation fault")
-        }
-    }
-
-    @Test("dead letters have a limit, and the oldest give way") func deadLetterLimit() async throws {
-        var configuration = impatient
-        configuration.deadLettersMax = 2
-        configuration.retry = RetryPolicy([quickRule(attempts: 1)])
-        try await withNode(
-            handlers: ScriptedHandlers { _, _ async throws(TurnFailure) in throw .crashed("killed") },
-            configuration: configuration
-        ) { node in
-            _ = try await node.runtime.apply([definition("work", "/jobs/{key}")])
-            for number in 0..<4 as Range<UInt8> {
-                _ = await code { _ = try await node.runtime.call(.init(path: work, body: [number])) }
-            }
-            let letters = try await node.storage.scan(StorageRange(.deadLetters), limit: 10)
-            let bodies = try letters.map { try DeadLetter(decoding: $0.value).message.body }
-            #expect(Set(bodies) == [[2], [3]])
+            #expect(error?.hint.contains("dead letter") == true)
         }
     }
 
@@ -134,13 +116,12 @@ private var impatient: RuntimeConfiguration {
                 throw .crashed("killed")
             }, configuration: impatient
         ) { node in
-            _ = try await node.runtime.apply([definition("work", "/jobs/{key}")])
+            _ = try await node.runtime.apply([jobs()])
             let error = await code {
                 _ = try await node.runtime.call(.init(path: work, body: [], delivery: .ephemeral))
             }
             #expect(error?.code == .handlerFailed)
             #expect(attempts.withLock { $0 } == 1)
-            #expect(try await node.storage.scan(StorageRange(.deadLetters), limit: 10).isEmpty)
         }
     }
 
@@ -154,11 +135,11 @@ private var impatient: RuntimeConfiguration {
                 }
             }), configuration: impatient
         ) { node in
-            _ = try await node.runtime.apply([definition("work", "/jobs/{key}")])
+            _ = try await node.runtime.apply([jobs()])
             let error = await code { _ = try await node.runtime.call(.init(path: work, body: [1])) }
             #expect(error?.code == .handlerFailed)
             #expect(error?.message.contains("no such command: nothing") == true)
-            #expect(error?.hint == "install it")
+            #expect(error?.message.contains("install it") == true)
             #expect(error?.accepted == .yes)
             let view = try await node.runtime.actors(prefix: "/jobs/")
             #expect(view.actors.map(\.state) == ["failed"])
@@ -170,9 +151,9 @@ private var impatient: RuntimeConfiguration {
     }
 
     @Test("an activation that is idle ends, and its actor remembers") func idle() async throws {
-        var configuration = RuntimeConfiguration.patient
-        configuration.idleAfter = .milliseconds(20)
-        try await withNode(configuration: configuration) { node in
+        var limits = LeadLimits()
+        limits.idleAfter = .milliseconds(20)
+        try await withNode(limits: limits) { node in
             let counter = path("/meshnode/counter/a")
             _ = try await node.runtime.call(.init(path: counter, body: Array("{\"add\":2}".utf8)))
             _ = try await node.runtime.call(.init(path: path("/meshnode/echo/a"), body: []))
@@ -187,9 +168,9 @@ private var impatient: RuntimeConfiguration {
     }
 
     @Test("more actors than places: the longest idle gives way, and all are served") func eviction() async throws {
-        var configuration = RuntimeConfiguration.patient
-        configuration.activationsMax = 3
-        try await withNode(configuration: configuration) { node in
+        var limits = LeadLimits()
+        limits.activationsMax = 1
+        try await withNode(limits: limits) { node in
             let runtime = node.runtime
             for round in 1...2 {
                 try await withThrowingTaskGroup(of: String.self) { group in
@@ -202,7 +183,7 @@ private var impatient: RuntimeConfiguration {
                     }
                     for try await reply in group { #expect(reply == "{\"value\":\(round)}") }
                 }
-                #expect(runtime.load.actors <= 3)
+                #expect(runtime.load.actors <= TestNode.partitions)
             }
         }
     }
@@ -217,7 +198,7 @@ private var impatient: RuntimeConfiguration {
             }), configuration: configuration
         ) { node in
             let runtime = node.runtime
-            _ = try await runtime.apply([definition("work", "/jobs/{key}")])
+            _ = try await runtime.apply([jobs()])
             for key in 0..<6 { _ = try await runtime.send(.init(path: path("/jobs/broken\(key)"), body: [])) }
             try await eventually("two have failed") {
                 try await runtime.actors(prefix: "/jobs/").actors.count { $0.state == "failed" } >= 2
@@ -228,27 +209,6 @@ private var impatient: RuntimeConfiguration {
                 try await runtime.actors(prefix: "/jobs/broken").actors.count { $0.state == "failed" } == 6
             }
             #expect(runtime.load.depth == 6)
-        }
-    }
-
-    @Test("a busy actor does not keep its place for ever when others wait") func fairness() async throws {
-        var configuration = RuntimeConfiguration.patient
-        configuration.workersMax = 1
-        let busy = path("/jobs/busy")
-        let refill = Mutex<(@Sendable () async -> Void)?>(nil)
-        try await withNode(
-            handlers: ScriptedHandlers { message, path in
-                // The busy one always has a next message.
-                if path == busy, let refill = refill.withLock({ $0 }) { await refill() }
-                return message.body
-            }, configuration: configuration
-        ) { node in
-            _ = try await node.runtime.apply([definition("work", "/jobs/{key}")])
-            let runtime = node.runtime
-            refill.withLock { $0 = { _ = try? await runtime.send(.init(path: busy, body: [])) } }
-            _ = try await runtime.send(.init(path: busy, body: []))
-            #expect(try await runtime.call(.init(path: work, body: [7])).body == [7])
-            refill.withLock { $0 = nil }
         }
     }
 }

@@ -1,8 +1,6 @@
 import Foundation
-import Logging
 import MeshCore
 import MeshRuntime
-import MeshStorage
 import Synchronization
 import Testing
 
@@ -15,12 +13,21 @@ final class TestMesh: Sendable {
         var cut: Set<[NodeID]> = []
         var delivered: [PeerFrame] = []
         var watchers: [AsyncStream<Void>.Continuation] = []
+        var boots: [NodeID: UInt64] = [:]
     }
     private let state = Mutex(State())
 
     var members: [NodeID] { self.state.withLock { $0.members } }
     /// Every frame that arrived somewhere.
     var delivered: [PeerFrame] { self.state.withLock { $0.delivered } }
+
+    /// Higher with each start of a node.
+    func nextBoot(of node: NodeID) -> UInt64 {
+        self.state.withLock { state in
+            state.boots[node, default: 0] += 1
+            return state.boots[node, default: 0]
+        }
+    }
 
     func join(_ node: NodeID, _ handler: any PeerHandler) {
         self.state.withLock { state in
@@ -89,15 +96,6 @@ struct TestDirectory: MemberDirectory {
     func name(of node: NodeID) -> String? { "node\(node.low)" }
 }
 
-/// Every path has the owner that the test says, or else the rendezvous ring's.
-final class TestOwnership: PathOwnership {
-    private let fixed: Mutex<[ActorPath: NodeID]> = Mutex([:])
-    private let ring: RendezvousOwnership
-    init(_ ring: RendezvousOwnership) { self.ring = ring }
-    func fix(_ path: ActorPath, at node: NodeID) { self.fixed.withLock { $0[path] = node } }
-    func owner(of path: ActorPath) -> NodeID? { self.fixed.withLock { $0[path] } ?? self.ring.owner(of: path) }
-}
-
 /// A handler that a test scripts; it stands for any program.
 struct ScriptedHandlers: ActorHandlers {
     typealias Script = @Sendable (Message, ActorPath) async throws(TurnFailure) -> [UInt8]
@@ -140,68 +138,11 @@ struct ScriptedHandlers: ActorHandlers {
     }
 }
 
-/// A runtime on a folder of its own; started again it finds what it left there.
-final class TestNode: Sendable {
-    let id: NodeID
-    let runtime: Runtime
-    let storage: RocksStorage
-    let ownership: TestOwnership
-    let journal = EventJournal(boot: 1)
-    private let task: Task<Void, Never>
-    private let hub: TestMesh
-
-    init(
-        _ number: UInt64, in mesh: TestMesh, folder: String, handlers: ScriptedHandlers = ScriptedHandlers(),
-        configuration: RuntimeConfiguration = .patient
-    ) async throws {
-        self.id = NodeID(high: 0, low: number)
-        self.hub = mesh
-        let directory = TestDirectory(hub: mesh, localID: self.id)
-        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-        self.storage = try RocksStorage(directory: folder + "/\(number)", node: self.id)
-        self.ownership = TestOwnership(
-            RendezvousOwnership(placement: Placement(cluster: mesh.cluster), directory: directory))
-        let runtime = Runtime(
-            directory: directory, ownership: self.ownership, storage: self.storage, handlers: handlers,
-            configuration: configuration, journal: self.journal,
-            logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }))
-        self.runtime = runtime
-        try await runtime.recover()
-        mesh.join(self.id, runtime)
-        runtime.attach(TestNetwork(hub: mesh, local: self.id))
-        self.task = Task { await runtime.run() }
-        runtime.membersChanged()
-    }
-
-    func stop(grace: Duration = .seconds(5)) async {
-        await self.runtime.shutdown(grace: grace)
-        await self.task.value
-        self.hub.remove(self.id)
-        self.storage.close()
-    }
-}
-
 func withFolder(_ body: (String) async throws -> Void) async throws {
     let folder = FileManager.default.temporaryDirectory.path + "/meshnode-test-\(UUID().uuidString)"
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     defer { try? FileManager.default.removeItem(atPath: folder) }
     try await body(folder)
-}
-
-/// One node, given to a test and stopped after it.
-func withNode(
-    handlers: ScriptedHandlers = ScriptedHandlers(), configuration: RuntimeConfiguration = .patient,
-    _ body: (TestNode) async throws -> Void
-) async throws {
-    try await withFolder { folder in
-        let node = try await TestNode(
-            1, in: TestMesh(), folder: folder, handlers: handlers, configuration: configuration)
-        do { try await body(node) } catch {
-            await node.stop()
-            throw error
-        }
-        await node.stop()
-    }
 }
 
 /// Waits until something holds, up to a deadline that only what never happens meets.

@@ -76,13 +76,6 @@ private func frames(of lane: [UInt8], inPiecesOf count: Int) -> [PeerFrame]? {
 /// Decoded, encoded and decoded again, a body is the same.
 private func body(_ kind: PeerFrame.Kind, _ bytes: [UInt8]) {
     switch kind {
-    case .message:
-        guard let frame = try? MessageFrame(decoding: bytes) else { return }
-        require(frame.encoded() == bytes, "a message has two spellings")
-    case .reply:
-        guard let frame = try? ReplyFrame(decoding: bytes) else { return }
-        let again = try? ReplyFrame(decoding: frame.encoded())
-        require(again == frame, "\(frame) came back as \(String(describing: again))")
     case .query:
         guard let frame = try? QueryFrame(decoding: bytes) else { return }
         require((try? QueryFrame(decoding: frame.encoded())) == frame, "\(frame) came back as another")

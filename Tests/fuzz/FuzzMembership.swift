@@ -56,7 +56,8 @@ private let acquainted: Membership = {
             var writer = WireWriter()
             writer.write(
                 PacketHeader(
-                    version: 1, sender: description(member).id, senderEpoch: 3, receiverEpoch: 3, counter: counter))
+                    version: ProtocolVersion.current, sender: description(member).id, senderEpoch: 3, receiverEpoch: 3,
+                    counter: counter))
             writer.bytes += input.run()
             membership.receive(
                 datagram: writer.bytes.raw, from: description(member).endpoint, at: now, into: &effects)
@@ -65,7 +66,8 @@ private let acquainted: Membership = {
                 datagram: input.run().raw, from: description(member).endpoint, at: now, into: &effects)
         case 4, 5, 6:
             membership.receive(
-                frame: ([1] + input.run()).raw, from: description(member).id, at: now, into: &effects)
+                frame: ([ProtocolVersion.current] + input.run()).raw, from: description(member).id, at: now,
+                into: &effects)
         case 7: membership.receive(frame: input.run().raw, from: description(member).id, at: now, into: &effects)
         case 8:
             let boot = Boot(epoch: input.number() >> UInt64(input.byte() & 63), nonce: UInt64(member))

@@ -46,8 +46,11 @@ class Mistakes(MeshCase):
         self.assertEqual(refused.returncode, 2, refused.stderr)
         self.assertIn(b"not UTF-8", refused.stderr)
         subprocess.run([*command, "-"], env=environment, input=b"\xff\xfe", check=True)
-        events = alpha.request("GET", "/v1/events?type=user", headers={"Accept": "application/json"}).json["events"]
-        self.assertEqual([event.get("payload_base64") for event in events], ["//4="])
+        events = lambda: alpha.request(
+            "GET", "/v1/events?type=user", headers={"Accept": "application/json"}).json["events"]
+        # It is in the mesh when the command ends, and in the journal a moment later.
+        alpha.wait_until("the event is in the journal", events)
+        self.assertEqual([event.get("payload_base64") for event in events()], ["//4="])
 
     def test_definitions(self):
         alpha = self.mesh.create("alpha")

@@ -82,33 +82,19 @@ class Load:
 class PartitionCase(MeshCase):
     def setUp(self):
         super().setUp()
-        self.environment = {"MESHNODE_PARTITIONS": "1", "NOTES": str(self.mesh.folder / "notes")}
+        self.environment = {"NOTES": str(self.mesh.folder / "notes")}
 
     def three(self):
         nodes = [self.mesh.create("alpha", environment=self.environment)]
         nodes += [self.mesh.join(name, environment=self.environment) for name in ("beta", "gamma")]
         self.mesh.wait_members(3)
-        self.wait_spread(nodes)
+        self.mesh.wait_replicas(nodes)
         return nodes
 
     def partitions(self, node):
         reply = node.request("GET", "/v1/partitions")
         self.assertEqual(reply.status, 200, reply.body)
         return reply.json
-
-    def wait_spread(self, nodes):
-        """Every partition has a leader and two more voters, one on each of the nodes, and none lacks anything."""
-        names = {node.name for node in nodes}
-
-        def spread():
-            view = self.partitions(nodes[0])
-            return not view["missing"] and all(
-                partition["state"] == "ok"
-                and {replica["node"] for replica in partition["replicas"]} == names
-                and sorted(replica["role"] for replica in partition["replicas"]) == ["leader", "voter", "voter"]
-                for partition in view["partitions"])
-
-        nodes[0].wait_until("every partition has its three voters", spread)
 
     def leader(self, node, path):
         """The node that leads a path's partition, as `node` knows."""
@@ -162,7 +148,7 @@ class Partitions(PartitionCase):
         load.wait_more(20)
         self.assertIn(self.leader(survivors[0], "/meshnode/counter/w0"), survivors)
         victim.start()
-        self.wait_spread(nodes)
+        self.mesh.wait_replicas(nodes)
         load.wait_more(20)
         counts = load.stop()
         for node in nodes:
@@ -238,30 +224,6 @@ class Partitions(PartitionCase):
         alpha.start()
         self.assertEqual(self.add(alpha, "a"), 3)
 
-    def test_a_mesh_made_before_partitions_begins_them_when_they_are_asked_for(self):
-        alpha = self.mesh.create("alpha")
-        self.refuse(alpha.command("partitions"), 1, "one copy of each message")
-        self.refuse(alpha.command("explain", "/meshnode/counter/a"), 1, "one copy of each message")
-        self.refuse(alpha.command("init"), 1, "one copy of each message")
-        self.assertEqual(alpha.stop(), 0)
-        alpha.environment.update(self.environment)
-        alpha.start()
-        self.assertEqual(self.add(alpha, "a"), 1)
-
-    def test_mailboxes_of_one_copy_are_not_passed_over(self):
-        alpha = self.mesh.create("alpha")
-        self.assertEqual(self.add(alpha, "a"), 1)
-        self.assertEqual(alpha.stop(), 0)
-        alpha.environment.update(self.environment)
-        alpha.start(wait=False)
-        self.assertEqual(alpha.wait_exit(), 1)
-        said = alpha.log.read_text()
-        self.assertIn("1 values of actors' state", said)
-        self.assertIn("nothing was changed", said)
-        del alpha.environment["MESHNODE_PARTITIONS"]
-        alpha.start()
-        self.assertEqual(self.add(alpha, "a"), 2)
-
 
 class Equals(PartitionCase):
     """Nodes that are given a new token and each other's addresses."""
@@ -303,7 +265,7 @@ class Equals(PartitionCase):
         self.assertEqual((refused.status, refused.json["error"]["accepted"]), (504, "no"), refused.body)
         self.assertIn("the mesh begins when 3 nodes are here", refused.json["error"]["message"])
         third.start()
-        self.wait_spread(nodes)
+        self.mesh.wait_replicas(nodes)
         for turn, node in enumerate(nodes, 1):
             self.assertEqual(self.add(node, "a"), turn)
         for node in nodes:
@@ -321,7 +283,7 @@ class Equals(PartitionCase):
         nodes[2].start()
         self.mesh.wait_members(3)
         self.succeed(nodes[1].command("init"))
-        self.wait_spread(nodes)
+        self.mesh.wait_replicas(nodes)
         for turn, node in enumerate(nodes, 1):
             self.assertEqual(self.add(node, "a"), turn)
             self.refuse(node.command("init"), 1, "founded already")

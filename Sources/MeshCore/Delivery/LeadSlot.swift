@@ -123,6 +123,8 @@ struct LeadSlot: Sendable {
     var reads: Deque<PendingRead> = []
     /// Messages on their way through the log into the mailbox.
     var enqueuing = 0
+    /// Failures on their way through the log: what comes after such a message must not overtake it.
+    var failing = 0
     /// Turns, grants and failures on their way through the log. A new activation begins when none is left.
     var unapplied = 0
     /// The last turn of the live activation that was applied.

@@ -73,7 +73,7 @@ extension PartitionLead {
             if slot.pausedUntil != until { self.pause(path, until: until) }
             return self.restIfLive(path, at: context.now, into: &effects)
         }
-        if self.isHeldBack(path, over: state) {
+        if slot.failing > 0 || self.isHeldBack(path, over: state) {
             return self.restIfLive(path, at: context.now, into: &effects)
         }
         self.slots[path]?.idleSince = nil
@@ -263,7 +263,7 @@ extension PartitionLead {
 
     /// Its turn is about to come: through the log it would only come later.
     private func isHeld(_ arrival: Arrival, _ slot: LeadSlot, _ record: ActorRecord?) -> Bool {
-        self.mayBeginTurns && slot.pausedUntil == nil && self.senders[arrival.letter.path] == nil
+        self.mayBeginTurns && slot.pausedUntil == nil && slot.failing == 0 && self.senders[arrival.letter.path] == nil
             && slot.arrivals.count <= self.limits.arrivalsPerActorMax
             && self.mayRunAtOnce(arrival, slot, isIdle: slot.tail.next(in: record) == nil)
     }

@@ -40,14 +40,16 @@ extension PartitionLead {
         let failure = PendingFailure(
             path: path, activation: self.slots[path]?.activation?.id, error: error, disposition: disposition,
             pause: pause)
-        // From now on, so that no later message of the same sender runs before this one.
+        // From now on, and until the log knows of it, no later message of the same sender runs before this one.
         self.pause(path, until: now + pause)
         switch source {
         case .waiting(let message):
+            self.slots[path]?.failing += 1
             self.slots[path]?.unapplied += 1
             self.gather(.failure(failure, message))
         case .arrival(let arrival):
             // Its message is to be kept, so it has to be in the log first.
+            self.slots[path]?.failing += 1
             self.slots[path]?.enqueuing += 1
             self.gather(.enqueue(arrival, failure: failure))
         case .ephemeral: break
@@ -59,6 +61,7 @@ extension PartitionLead {
         _ message: MailboxTail.Waiting, of path: ActorPath, _ error: MeshError, _ disposition: Failure.Disposition
     ) {
         self.withTail(of: path) { _ = $0.take(message.offset) }
+        self.slots[path]?.failing += 1
         self.slots[path]?.unapplied += 1
         self.gather(
             .failure(
@@ -100,6 +103,7 @@ extension PartitionLead {
         over state: PartitionState, into effects: inout Effects
     ) {
         let path = failure.path
+        self.slots[path]?.failing -= 1
         self.slots[path]?.unapplied -= 1
         self.count(failure, message, outcome, into: &effects)
         switch outcome {

@@ -76,6 +76,7 @@ extension PartitionLead {
                 self.tellOfObstacle(arrival.id, at: path, into: &effects)
             }
         } else {
+            if failure != nil { self.slots[path]?.failing -= 1 }
             self.answer(arrival, outcome, over: state, into: &effects)
         }
         self.ring.add(path, class: Int(arrival.letter.envelope.priority.rawValue))
@@ -241,7 +242,8 @@ extension PartitionLead {
         }
         let error = self.error(for: rejection)
         switch work {
-        case .enqueue(let arrival, _):
+        case .enqueue(let arrival, let failure):
+            if failure != nil { self.slots[arrival.letter.path]?.failing -= 1 }
             self.slots[arrival.letter.path]?.enqueuing -= 1
             self.settle(arrival)
             self.reject(arrival.id, error, into: &effects)
@@ -255,7 +257,9 @@ extension PartitionLead {
             case .ephemeral(let arrival): self.reject(arrival.id, error, into: &effects)
             }
         case .grant(let path, _): self.end(path, into: &effects)
-        case .failure(let failure, let message): self.giveBack(message, at: failure.path)
+        case .failure(let failure, let message):
+            self.slots[failure.path]?.failing -= 1
+            self.giveBack(message, at: failure.path)
         case .release: break
         case .delivery(let delivery, let route): self.later(delivery, to: route, into: &effects)
         case .acknowledge(let ack): self.unacknowledged(ack)

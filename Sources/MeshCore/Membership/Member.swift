@@ -18,7 +18,7 @@ package struct MemberDescription: Hashable, Sendable {
 
     package init(
         id: NodeID, boot: Boot, endpoint: Endpoint, name: String, zone: String = "", version: String = "",
-        tags: [Label] = [], protocols: ClosedRange<UInt8> = 1...1
+        tags: [Label] = [], protocols: ClosedRange<UInt8> = ProtocolVersion.spoken
     ) {
         self.id = id
         self.boot = boot

@@ -8,8 +8,7 @@ package struct PeerFrame: Hashable, Sendable {
         case membership = 1
         case keyring = 2
         case definitions = 3
-        case message = 4
-        case reply = 5
+        // 4 and 5 carried messages while each had one copy.
         case query = 6
         case answer = 7
         /// What one member asks another about the way between them.

@@ -27,14 +27,3 @@ package enum BuiltIn: String, Hashable, Sendable, CaseIterable {
         }
     }
 }
-
-/// Runs a built-in actor's turns in an activation.
-struct BuiltInHandler: ActorHandler {
-    let builtIn: BuiltIn
-
-    func handle(_ message: Message, path: ActorPath, state: inout ActorState) async throws(TurnFailure) -> [UInt8] {
-        do throws(MeshError) { return try self.builtIn.turn(message.body, state: &state) } catch {
-            throw .refused(error)
-        }
-    }
-}

@@ -88,10 +88,8 @@ struct ActorPlace: Hashable, Sendable {
 }
 
 extension Runtime {
-    package func explain(_ path: ActorPath) async throws -> ExplainView {
-        guard let partitions = self.partitions else {
-            throw MeshError(.unavailable, "this node keeps one copy of each message: the owner is 'meshnode actors'")
-        }
+    package func explain(_ path: ActorPath) async -> ExplainView {
+        let partitions = self.partitions
         let partition = partitions.configuration.placement.partition(of: path)
         let placed = partitions.placed(partition)
         let leader = partitions.leader(of: path)
@@ -113,7 +111,7 @@ extension Runtime {
     }
 
     private func place(of path: ActorPath, at leader: NodeID?) async -> ActorPlace? {
-        guard let leader, leader != self.directory.localID else { return self.partitions?.place(of: path) }
+        guard let leader, leader != self.directory.localID else { return self.partitions.place(of: path) }
         let deadline = MonotonicClock.now + self.configuration.listingTimeout
         let body = await self.ask(leader, .actor(path), deadline: deadline)
         return body.flatMap { try? ActorPlace(decoding: $0) }

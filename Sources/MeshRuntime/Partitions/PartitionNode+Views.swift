@@ -6,7 +6,7 @@ extension PartitionNode {
     /// What is in hand at the moment, for metrics.
     var reading: RuntimeReading {
         var reading = RuntimeReading(
-            requests: 0, depth: 0, activations: self.hosted.count, mailboxBytes: 0, unsyncedBytes: 0)
+            requests: 0, depth: 0, activations: self.hosted.count, mailboxBytes: 0)
         for lane in self.surroundings.lanes {
             let load = lane.service.load
             reading.requests += load.requests

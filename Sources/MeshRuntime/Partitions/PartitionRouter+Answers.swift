@@ -9,12 +9,15 @@ extension PartitionRouter {
         switch attempt.purpose {
         case .session(let partition):
             self.tries[number] = nil
+            if answer.isWordOfLeader, self.leaders[partition] == nil { self.leaders[partition] = node }
             self.answered(session: answer, of: partition, from: node, at: moment, into: &effects)
         case .message(let request):
             guard let pending = self.pending[request] else {
                 self.tries[number] = nil
                 return
             }
+            let partition = pending.request.partition
+            if answer.isWordOfLeader, self.leaders[partition] == nil { self.leaders[partition] = node }
             if case .accepted(let id) = answer {
                 self.accepted(request, id, at: moment, into: &effects)
                 if pending.wantsOutcome { return }
@@ -307,6 +310,17 @@ extension PartitionRouter {
             self.pending[request]?.hops = 1
             self.pending[request]?.timeouts += 1
             self.advance(request, at: moment, into: &effects)
+        }
+    }
+}
+
+extension PartitionAnswer {
+    /// Nobody else would have said so. A node without a replica learns in no other way who leads.
+    fileprivate var isWordOfLeader: Bool {
+        switch self {
+        case .accepted, .outcome, .session, .sessionExpired, .outOfOrder: true
+        case .refused(let error): error.code == .notFound
+        case .elsewhere, .deadLetters: false
         }
     }
 }

@@ -33,14 +33,12 @@ package struct PartitionsView: Codable, Sendable {
 }
 
 extension Runtime {
-    /// Of the partitions that this node leads; none if messages have one copy.
-    package var partitionStatus: [PartitionStatus] { self.partitions?.status ?? [] }
+    /// Of the partitions that this node leads.
+    package var partitionStatus: [PartitionStatus] { self.partitions.status }
 
     /// All partitions, as the members that lead them see them.
-    package func partitionsView() async throws -> PartitionsView {
-        guard let partitions = self.partitions else {
-            throw MeshError(.unavailable, "this node keeps one copy of each message: there are no replicas to show")
-        }
+    package func partitionsView() async -> PartitionsView {
+        let partitions = self.partitions
         let local = self.directory.localID
         let deadline = MonotonicClock.now + self.configuration.listingTimeout
         return await withTaskGroup(of: (NodeID, [PartitionStatus]?).self) { group in

@@ -145,7 +145,9 @@ extension DialFailure {
                 "knows no key of this token: it is of another mesh, or its keys were rotated out; print it anew on a "
                     + "member with 'meshnode token'"
             case .wrongMesh: "belongs to another mesh than this token"
-            case .unsupportedVersion: "speaks another protocol version"
+            case .unsupportedVersion:
+                "speaks another version of the protocol than this node, which speaks \(ProtocolVersion.current): all nodes of a "
+                    + "mesh need a meshnode of the same protocol; 'meshnode members' shows theirs"
             case .notAdmitted: "does not admit this node"
             case .busy: "is busy"
             case .isSelf: "is this node itself"

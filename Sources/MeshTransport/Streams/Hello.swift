@@ -12,8 +12,8 @@ package struct Hello: Hashable, Sendable {
     static let bytes = 8 + 8 + 1 + 1 + 18 + 1
 
     package var boot: Boot
-    /// Lowest and highest stream protocol spoken.
-    var protocols: ClosedRange<UInt8> = 1...1
+    /// Lowest and highest version spoken.
+    package var protocols = ProtocolVersion.spoken
     /// Where the node listens, not where this connection comes from.
     package var endpoint: Endpoint
     var traffic = Traffic.all

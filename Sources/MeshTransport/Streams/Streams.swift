@@ -289,7 +289,7 @@ final class Streams: StreamOwner {
             case .membership, .diagnosis: self.handOn(frame, from: id, on: connection)
             case .keyring where self.directory.endpoint(of: id) != nil: self.events.keyringFrame(id, frame)
             case .keyring: self.refusals.count(.stream(.unexpected), at: connection.lastReceived, "\(id)")
-            case .definitions, .message, .reply, .query, .answer, .heartbeat, .consensus, .snapshot,
+            case .definitions, .query, .answer, .heartbeat, .consensus, .snapshot,
                 .partition, .placement:
                 self.handler.received(frame, from: id)
             }

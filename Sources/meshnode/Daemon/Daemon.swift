@@ -23,9 +23,10 @@ struct Daemon: Sendable {
     let mesh: MeshOfNode
     let logger: Logger
     let storage: RocksStorage
-    /// Where replicated partitions live, and whose boots were met; nil if messages have one copy.
-    let loops: ShardLoops?
-    let boots: MetBoots?
+    /// Where partitions live.
+    let loops = ShardLoops()
+    /// Whose boots were met.
+    let boots: MetBoots
     let network: MeshNetwork
     let runtime: Runtime
     let memory: MemberMemory
@@ -60,7 +61,7 @@ struct Daemon: Sendable {
         let daemon = try Daemon(configuration, folder, manager, journal, configure)
         try await daemon.serve(metrics)
         // First who could still write.
-        await daemon.loops?.close()
+        await daemon.loops.close()
         daemon.storage.close()
         withExtendedLifetime(lock) {}
     }
@@ -103,25 +104,16 @@ struct Daemon: Sendable {
         network.version = Meshnode.version
         network.advertise = configuration.advertise.map(HostAndPort.init)
         network.keepKeys = { [folder, mesh] in try folder.save($0, of: mesh.cluster) }
-        // Until everything is shown to hold on them, only who asks for it lives on replicated partitions (decisions/0021).
-        let isReplicated = ProcessInfo.processInfo.environment["MESHNODE_PARTITIONS"] == "1"
-        self.loops = isReplicated ? ShardLoops() : nil
-        self.boots = isReplicated ? MetBoots(storage: self.storage) : nil
-        let admission: any Admission = if let boots = self.boots { boots } else { OpenAdmission() }
-        self.network = MeshNetwork(network, admission: admission, logger: Logger(label: "network"))
+        self.boots = MetBoots(storage: self.storage)
+        self.network = MeshNetwork(network, admission: self.boots, logger: Logger(label: "network"))
         self.memory = MemberMemory(folder: folder, network: self.network, state: self.state, logger: self.logger)
         let settings = RuntimeConfiguration()
         self.runtime = Runtime(
-            directory: self.network,
-            ownership: RendezvousOwnership(
-                placement: Placement(cluster: mesh.cluster), directory: self.network),
-            storage: self.storage,
+            directory: self.network, storage: self.storage,
             handlers: ExecHandlers(logger: Logger(label: "worker"), guardian: self.guardian), configuration: settings,
-            partitions: self.loops.map { loops in
-                PartitionNode.Configuration(
-                    local: mesh.identity.id, boot: mesh.boot.epoch, placement: Placement(cluster: mesh.cluster),
-                    founders: mesh.founders, executors: loops.executors, seed: randomUInt64(), clock: settings.moment)
-            },
+            partitions: PartitionNode.Configuration(
+                local: mesh.identity.id, boot: mesh.boot.epoch, placement: Placement(cluster: mesh.cluster),
+                founders: mesh.founders, executors: self.loops.executors, seed: randomUInt64(), clock: settings.moment),
             journal: journal, logger: Logger(label: "runtime"))
     }
 
@@ -136,7 +128,7 @@ struct Daemon: Sendable {
     private func serve(_ metrics: PrometheusRegistry) async throws {
         let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint)
         let reloads = await UnixSignalsSequence(trapping: .sighup)
-        try await self.boots?.recover()
+        try await self.boots.recover()
         try await self.runtime.recover()
         self.runtime.attach(self.network)
         let addresses = try await self.network.start(handler: self.runtime)
@@ -161,10 +153,8 @@ struct Daemon: Sendable {
                 return .done
             }
             parts.addTask { await self.followMembers() }
-            if self.loops != nil {
-                parts.addTask { await self.tellOfMembers() }
-                parts.addTask { await self.beginPartitions() }
-            }
+            parts.addTask { await self.tellOfMembers() }
+            parts.addTask { await self.beginPartitions() }
             parts.addTask {
                 await self.guardian.run()
                 return .done
@@ -245,8 +235,8 @@ struct Daemon: Sendable {
         let http = listening.dropFirst().first.map { "http://\($0)" }
         self.state.served(http: http)
         try self.folder.save(addresses: Addresses(addresses, http: http, socket: self.folder.apiSocket).json)
-        if self.mesh.plan == .create { self.printInvitation(addresses.advertised) }
-        if self.mesh.plan == .create, self.loops != nil {
+        if self.mesh.plan == .create {
+            self.printInvitation(addresses.advertised)
             // Nobody else knows of this mesh yet.
             try await self.runtime.begin()
             try self.folder.forgetFounding()

@@ -39,7 +39,6 @@ enum MetricHelp {
         ("meshnode_dead_letters_dropped_total", "Old dead letters that gave way to younger ones."),
         ("meshnode_mailbox_depth", "Messages that wait here, those in their turn included."),
         ("meshnode_mailbox_bytes", "Bytes of waiting messages that are kept in memory."),
-        ("meshnode_unsynced_bytes", "Bytes of messages that are not yet on disk."),
         ("meshnode_activations", "Actors with a live handler here."),
         ("meshnode_requests_waiting", "Messages and questions of this node that wait for their answer."),
         ("meshnode_turn_seconds", "From giving a message to its handler until the handler's answer."),

@@ -80,7 +80,6 @@ final class NodeGauges: Sendable {
         gauge("meshnode_mailbox_depth", Double(runtime.depth))
         gauge("meshnode_activations", Double(runtime.activations))
         gauge("meshnode_mailbox_bytes", Double(runtime.mailboxBytes))
-        gauge("meshnode_unsynced_bytes", Double(runtime.unsyncedBytes))
     }
 
     /// Under the names that every exporter has for them.

@@ -156,8 +156,8 @@ struct NodeService: NodeControl {
         try await self.runtime.found(isForced: isForced)
     }
 
-    func partitions() async throws -> PartitionsView { try await self.runtime.partitionsView() }
-    func explain(_ path: ActorPath) async throws -> ExplainView { try await self.runtime.explain(path) }
+    func partitions() async -> PartitionsView { await self.runtime.partitionsView() }
+    func explain(_ path: ActorPath) async -> ExplainView { await self.runtime.explain(path) }
 
     func definitions() async -> [DefinitionView] { self.runtime.definitions() }
 

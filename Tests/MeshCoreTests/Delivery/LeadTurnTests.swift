@@ -188,6 +188,36 @@ struct LeadTurnTests {
         #expect(group.notes.last == .deadLetter(path("/inline/b"), id(3), reason: "it died"))
     }
 
+    @Test("no later message overtakes one that failed, though the pause of its policy ends before the log has it")
+    func slowFailure() {
+        let busy = FailureType("busy")
+        let backoff = Backoff(.constant, first: .milliseconds(1), max: .milliseconds(1))
+        let policy = RetryPolicy([RetryPolicy.Rule([busy], attemptsMax: 9, backoff: backoff)])
+        let group = LeadGroup.ready(kinds: TestKinds(retry: policy))
+        var failures = 2
+        group.handler = { order, _ in
+            guard order.envelope.message.id == id(1), failures > 0 else {
+                return .finished(TurnResult(reply: order.envelope.message.body))
+            }
+            failures -= 1
+            return .failed(busy, MeshError(.handlerFailed, "busy"))
+        }
+        group.send(1, to: "/inline/a")
+        group.send(2, to: "/inline/a")
+        for _ in 0..<2 {
+            // The disk takes its time.
+            for _ in 0..<5 {
+                group.flush()
+                group.now = group.now + .milliseconds(2)
+                group.step(0, .wake)
+            }
+            group.commit()
+        }
+        group.settle()
+        group.pass(.milliseconds(10))
+        #expect(group.ran == [1, 1, 1, 2])
+    }
+
     @Test(
         "a message that failed where the clock was an hour ahead waits for the longest pause of its policy, and not an hour"
     )

@@ -44,7 +44,8 @@ struct DisseminationTests {
             var writer = WireWriter()
             writer.write(
                 PacketHeader(
-                    version: 1, sender: TestMesh.id(1), senderEpoch: 1, receiverEpoch: 1, counter: counter))
+                    version: ProtocolVersion.current, sender: TestMesh.id(1), senderEpoch: 1, receiverEpoch: 1,
+                    counter: counter))
             message(&writer)
             return writer.bytes
         }

@@ -22,7 +22,8 @@ struct ForgedBootTests {
         var writer = WireWriter()
         writer.write(
             PacketHeader(
-                version: 1, sender: TestMesh.id(sender), senderEpoch: epoch, receiverEpoch: 1, counter: counter))
+                version: ProtocolVersion.current, sender: TestMesh.id(sender), senderEpoch: epoch, receiverEpoch: 1,
+                counter: counter))
         body(&writer)
         return writer.bytes
     }
@@ -34,8 +35,8 @@ struct ForgedBootTests {
         writer.write(boot.nonce)
         writer.write(UInt32(7))
         writer.write(endpoint)
-        writer.write(UInt8(1))
-        writer.write(UInt8(1))
+        writer.write(ProtocolVersion.current)
+        writer.write(ProtocolVersion.current)
         writer.write(UInt16(4))
         writer.write(UInt32(0))
     }
@@ -43,7 +44,7 @@ struct ForgedBootTests {
     /// Node 2 tells node 0 that node 1 lives elsewhere, in another boot.
     private func hijack(_ boot: Boot, _ mesh: inout TestMesh) {
         var writer = WireWriter()
-        writer.write(UInt8(1))
+        writer.write(ProtocolVersion.current)
         self.alive(boot, at: Self.elsewhere, &writer)
         mesh.receive(0, frame: writer.bytes, from: TestMesh.id(2))
     }

@@ -16,7 +16,7 @@ struct LargeDeltaTests {
 
     private func tell(_ ids: ArraySlice<NodeID>) -> [UInt8] {
         var writer = WireWriter()
-        writer.write(UInt8(1))
+        writer.write(ProtocolVersion.current)
         for (place, id) in ids.enumerated() {
             let labels = [UInt8](repeating: 0, count: 4)
             writer.write(MessageKind.alive)
@@ -25,8 +25,8 @@ struct LargeDeltaTests {
             writer.write(UInt64(1))
             writer.write(UInt32(0))
             writer.write(TestMesh.endpoint(1000 + place))
-            writer.write(UInt8(1))
-            writer.write(UInt8(1))
+            writer.write(ProtocolVersion.current)
+            writer.write(ProtocolVersion.current)
             writer.write(UInt16(labels.count))
             writer.bytes.append(contentsOf: labels)
             for field in 0..<8 {

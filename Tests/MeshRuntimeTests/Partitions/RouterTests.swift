@@ -279,6 +279,22 @@ private struct Bench: Sendable {
         #expect(try bench.lastAsk().ask.session == .init(session: Bench.session, number: 1))
     }
 
+    @Test("remembers who answered as only a leader does, and asks it first the next time") func wordOfLeader() throws {
+        for answer in [.refused(MeshError(.notFound, "nobody is there")), .outcome(Bench.id(1), .reply([1]))]
+            as [PartitionAnswer]
+        {
+            var bench = Bench(leader: nil)
+            bench.request(1, delivery: .ephemeral)
+            bench.step(.unsent(try #require(bench.submittedMessage())))
+            bench.pass(.milliseconds(60))
+            let asked = try bench.lastAsk()
+            #expect(asked.to != Bench.local)
+            bench.step(.answer(asked.number, answer, from: asked.to))
+            bench.request(2, delivery: .ephemeral)
+            #expect(try bench.lastAsk().to == asked.to)
+        }
+    }
+
     @Test("brings a delivery to one member after another until somebody knows the leader") func deliveries() {
         var bench = Bench(leader: nil)
         var receivers: Set<NodeID> = []

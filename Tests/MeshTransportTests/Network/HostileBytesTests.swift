@@ -14,7 +14,7 @@ struct HostileBytesTests {
         let friend = try await TestNode.start(self.mesh)
         try await friend.network.join(seeds: [victim.seed])
         try await body(victim, victim.addresses.bound)
-        #expect(friend.network.send([PeerFrame(kind: .message, body: [7])], to: victim.id) == .queued)
+        #expect(friend.network.send([PeerFrame(kind: .partition, body: [7])], to: victim.id) == .queued)
         try await eventually("the mesh still carries frames") {
             victim.frames.frames(from: friend.id).map(\.body) == [[7]]
         }

@@ -73,7 +73,7 @@ struct MeshNetworkTests {
         let nodes = try await self.form(2)
         let sent = (0..<200).map { index in
             PeerFrame(
-                kind: [.message, .reply, .query, .answer, .definitions][index % 5], correlation: UInt64(index),
+                kind: [.partition, .snapshot, .query, .answer, .definitions][index % 5], correlation: UInt64(index),
                 body: randomBytes(index * 97))
         }
         for (from, to) in [(nodes[0], nodes[1]), (nodes[1], nodes[0])] {
@@ -87,7 +87,7 @@ struct MeshNetworkTests {
     @Test("a node that sends much to one that reads slowly is told that the queue is full, and loses nothing")
     func backpressure() async throws {
         let nodes = try await self.form(2)
-        let frame = PeerFrame(kind: .message, body: randomBytes(1 << 20))
+        let frame = PeerFrame(kind: .partition, body: randomBytes(1 << 20))
         var queued = 0
         for _ in 0..<200 where nodes[0].network.send([frame], to: nodes[1].id) == .queued { queued += 1 }
         #expect(queued > 0)
@@ -102,7 +102,7 @@ struct MeshNetworkTests {
     func simultaneousOpens() async throws {
         for _ in 0..<10 {
             let nodes = try await self.form(2)
-            let frame = PeerFrame(kind: .message, body: [1])
+            let frame = PeerFrame(kind: .partition, body: [1])
             let pair = zip(nodes, nodes.reversed())
             await withTaskGroup { group in
                 for (from, to) in pair {
@@ -119,7 +119,7 @@ struct MeshNetworkTests {
     @Test("nobody, oneself and the dead are no peers")
     func unknownPeers() async throws {
         let nodes = try await self.form(2, membership: .quick)
-        let frame = PeerFrame(kind: .message, body: [])
+        let frame = PeerFrame(kind: .partition, body: [])
         #expect(nodes[0].network.send([frame], to: nodes[0].id) == .unknown)
         #expect(nodes[0].network.send([frame], to: NodeID(high: 1, low: 2)) == .unknown)
         await nodes[1].stop()

@@ -44,7 +44,7 @@ struct RecordTests {
     func roundTrip(sizes: [Int]) throws {
         var (sealer, opener) = self.pair
         let frames = sizes.enumerated().map { index, size in
-            PeerFrame(kind: .message, correlation: UInt64(index), body: randomBytes(size))
+            PeerFrame(kind: .partition, correlation: UInt64(index), body: randomBytes(size))
         }
         var arrived: [PeerFrame] = []
         for record in self.records(frames, by: &sealer) {
@@ -57,7 +57,7 @@ struct RecordTests {
     @Test("a body that compresses travels small and arrives as it was")
     func compression() throws {
         var (sealer, opener) = self.pair
-        let frame = PeerFrame(kind: .reply, correlation: 7, body: [UInt8](repeating: 3, count: 100_000))
+        let frame = PeerFrame(kind: .answer, correlation: 7, body: [UInt8](repeating: 3, count: 100_000))
         let records = self.records([frame], by: &sealer)
         #expect(records.map(\.count).reduce(0, +) < 1000)
         #expect(try records.flatMap { try self.open($0, by: &opener) } == [frame])
@@ -97,7 +97,7 @@ struct RecordTests {
     func tampering() throws {
         var (sealer, opener) = self.pair
         let records = self.records(
-            (0..<3).map { PeerFrame(kind: .message, body: randomBytes($0 + 40_000)) }, by: &sealer)
+            (0..<3).map { PeerFrame(kind: .partition, body: randomBytes($0 + 40_000)) }, by: &sealer)
         var replaying = opener
         _ = try self.open(records[0], by: &replaying)
         #expect(throws: StreamRefusal.unauthentic) { try self.open(records[0], by: &replaying) }
@@ -115,7 +115,7 @@ struct RecordTests {
         var assembler = FrameAssembler()
         var header = WireWriter()
         header.write(UInt32(PeerFrame.bytesMax))
-        header.write(PeerFrame.Kind.message.rawValue)
+        header.write(PeerFrame.Kind.partition.rawValue)
         header.write(0 as UInt8)
         header.write(0 as UInt64)
         #expect(throws: StreamRefusal.tooLong) { try assembler.append(header.bytes) }
@@ -123,7 +123,7 @@ struct RecordTests {
 
     @Test("unknown kinds and flags are refused")
     func unknown() {
-        for (kind, flags) in [(99, 0), (0, 0), (PeerFrame.Kind.message.rawValue, 2)] as [(UInt8, UInt8)] {
+        for (kind, flags) in [(99, 0), (0, 0), (PeerFrame.Kind.partition.rawValue, 2)] as [(UInt8, UInt8)] {
             var assembler = FrameAssembler()
             #expect(throws: StreamRefusal.malformed) {
                 try assembler.append([0, 0, 0, 0, kind, flags, 0, 0, 0, 0, 0, 0, 0, 0])
@@ -134,7 +134,7 @@ struct RecordTests {
     @Test("a compressed body that claims to be larger than a frame is refused")
     func bomb() {
         var assembler = FrameAssembler()
-        let header: [UInt8] = [0, 0, 0, 5, PeerFrame.Kind.message.rawValue, 1, 0, 0, 0, 0, 0, 0, 0, 0]
+        let header: [UInt8] = [0, 0, 0, 5, PeerFrame.Kind.partition.rawValue, 1, 0, 0, 0, 0, 0, 0, 0, 0]
         #expect(throws: StreamRefusal.tooLong) { try assembler.append(header + [0xFF, 0xFF, 0xFF, 0xFF, 0]) }
         var other = FrameAssembler()
         #expect(throws: StreamRefusal.undecompressable) { try other.append(header + [0, 0, 0, 9, 0]) }
@@ -154,7 +154,7 @@ struct OutboxesTests {
     @Test("offers schedule once until taking begins")
     func scheduling() {
         let outboxes = Outboxes()
-        let frame = PeerFrame(kind: .message, body: [1])
+        let frame = PeerFrame(kind: .partition, body: [1])
         #expect(outboxes.offer([frame], to: self.node) == .schedule)
         #expect(outboxes.offer([frame], to: self.node) == .alreadyScheduled)
         outboxes.beginTaking(for: self.node)
@@ -164,7 +164,7 @@ struct OutboxesTests {
     @Test("a full lane refuses, and does not keep membership frames from theirs")
     func full() {
         let outboxes = Outboxes()
-        let large = PeerFrame(kind: .message, body: [UInt8](repeating: 0, count: 2_000_000))
+        let large = PeerFrame(kind: .partition, body: [UInt8](repeating: 0, count: 2_000_000))
         var offered = 0
         while outboxes.offer([large], to: self.node) != .full { offered += 1 }
         #expect(offered == 4)
@@ -178,7 +178,7 @@ struct OutboxesTests {
     func discard() {
         let outboxes = Outboxes()
         #expect(!outboxes.discard(for: self.node))
-        _ = outboxes.offer([PeerFrame(kind: .message, body: [])], to: self.node)
+        _ = outboxes.offer([PeerFrame(kind: .partition, body: [])], to: self.node)
         #expect(outboxes.discard(for: self.node))
         #expect(outboxes.take(.bulk, for: self.node) == nil)
     }

@@ -12,7 +12,7 @@ private func survivesDamage(_ bytes: [UInt8], _ decode: ([UInt8]) throws -> Void
     #expect(throws: WireError.self) { try decode(bytes + [0]) }
 }
 
-@Suite struct MailboxCodecTests {
+@Suite struct MessageCodecTests {
     @Test(
         "a message comes back from disk as it went",
         arguments: [
@@ -68,31 +68,11 @@ private func survivesDamage(_ bytes: [UInt8], _ decode: ([UInt8]) throws -> Void
         #expect(clipped("abc", toBytes: 3) == "abc")
     }
 
-    @Test("the bounds of a mailbox are never the wrong way round") func record() throws {
-        let record = MailboxRecord(head: 3, next: 9)
-        #expect(try MailboxRecord(decoding: record.encoded()) == record)
-        #expect(throws: WireError(.invalidValue, at: 0)) {
-            try MailboxRecord(decoding: MailboxRecord(head: 9, next: 3).encoded())
-        }
-    }
-
-    @Test("a dead letter keeps the message and the reason") func deadLetter() throws {
-        let letter = DeadLetter(
-            path: try ActorPath("/a/b"), message: Message(id: MessageID(high: 1, low: 2), body: [1]),
-            reason: String(repeating: "x", count: 10_000), wallClock: 5)
-        #expect(letter.reason.utf8.count == 4096)
-        #expect(try DeadLetter(decoding: letter.encoded()) == letter)
-        let short = DeadLetter(path: letter.path, message: letter.message, reason: "no", wallClock: 5)
-        survivesDamage(short.encoded()) { _ = try DeadLetter(decoding: $0) }
-    }
-
-    @Test("keys of one path lie together, in order, and apart from those of paths that begin alike") func keys() throws
-    {
-        let path = try ActorPath("/a/b")
-        let longer = try ActorPath("/a/bc")
-        let keys = [0, 1, 255, 256, UInt64.max].map { MailboxKeys.message(path, $0) }
-        #expect(keys.sorted { $0.lexicographicallyPrecedes($1) } == keys)
-        #expect(keys.allSatisfy { $0.starts(with: MailboxKeys.prefix(path)) })
-        #expect(!MailboxKeys.message(longer, 0).starts(with: MailboxKeys.prefix(path)))
+    @Test("the same idempotency key at two paths is two keys") func scope() throws {
+        let one = try ActorPath("/a/b")
+        let other = try ActorPath("/a/c")
+        #expect(Fingerprint(ofKey: "k", path: one) == Fingerprint(ofKey: "k", path: one))
+        #expect(Fingerprint(ofKey: "k", path: one) != Fingerprint(ofKey: "k", path: other))
+        #expect(Fingerprint(ofKey: "k", path: one) != Fingerprint(ofKey: "l", path: one))
     }
 }

@@ -3,8 +3,8 @@ import MeshRuntime
 import Synchronization
 import Testing
 
-@Suite("A runtime on replicated partitions", .serialized) struct ReplicatedTests {
-    private static func add(_ node: ReplicatedNode, _ key: String, idempotencyKey: String? = nil) async throws -> Int {
+@Suite("A mesh of runtimes", .serialized) struct MeshTests {
+    private static func add(_ node: TestNode, _ key: String, idempotencyKey: String? = nil) async throws -> Int {
         let reply = try await node.runtime.call(
             .init(
                 path: path("/meshnode/counter/\(key)"), body: Array("{\"add\":1}".utf8),
@@ -12,7 +12,7 @@ import Testing
         return try #require(Int(text(reply.body).dropFirst("{\"value\":".count).dropLast()))
     }
 
-    private static func value(_ node: ReplicatedNode, _ key: String) async throws -> Int {
+    private static func value(_ node: TestNode, _ key: String) async throws -> Int {
         let reply = try await node.runtime.call(
             .init(path: path("/meshnode/counter/\(key)"), body: Array("{\"read\":true}".utf8), timeout: .seconds(20)))
         return try #require(Int(text(reply.body).dropFirst("{\"value\":".count).dropLast()))
@@ -25,19 +25,18 @@ import Testing
     @Test("answers alone, and remembers after a restart") func alone() async throws {
         try await withFolder { folder in
             let mesh = TestMesh()
-            var node = try await ReplicatedNode(1, in: mesh, folder: folder)
-            try await node.runtime.begin()
+            var node = try await TestNode(1, in: mesh, folder: folder, begins: true)
             for expected in 1...3 { Self.check(try await Self.add(node, "a"), expected) }
             _ = try await node.runtime.send(.init(path: path("/meshnode/counter/a"), body: Array("{\"add\":1}".utf8)))
             await node.stop()
-            node = try await ReplicatedNode(1, in: mesh, folder: folder, boot: 2)
+            node = try await TestNode(1, in: mesh, folder: folder)
             Self.check(try await Self.add(node, "a"), 5)
             await node.stop()
         }
     }
 
     @Test("one key takes effect once, and another body under it is a conflict") func keys() async throws {
-        try await withReplicatedNode { node in
+        try await withNode { node in
             Self.check(try await Self.add(node, "k", idempotencyKey: "one"), 1)
             Self.check(try await Self.add(node, "k", idempotencyKey: "one"), 1)
             let error = await code {
@@ -53,9 +52,9 @@ import Testing
     @Test("a node alone knows that it leads, and refuses durable messages while its disk is short") func leads()
         async throws
     {
-        try await withReplicatedNode { node in
+        try await withNode { node in
             Self.check(try await Self.add(node, "a"), 1)
-            #expect(try await node.runtime.explain(path("/meshnode/counter/a")).leader != nil)
+            #expect(await node.runtime.explain(path("/meshnode/counter/a")).leader != nil)
             node.runtime.refuseMessages(because: MeshError(.overloaded, "the disk is full"))
             let refused = await code { _ = try await Self.add(node, "a") }
             #expect(refused?.code == .overloaded)
@@ -68,7 +67,7 @@ import Testing
     @Test("a handler that refuses is answered so, and nobody is at a path without a definition") func refusals()
         async throws
     {
-        try await withReplicatedNode { node in
+        try await withNode { node in
             let wrong = await code {
                 _ = try await node.runtime.call(.init(path: path("/meshnode/counter/a"), body: Array("{}".utf8)))
             }
@@ -95,7 +94,7 @@ import Testing
             }
             return message.body
         }
-        try await withReplicatedNode(handlers: handlers) { node in
+        try await withNode(handlers: handlers) { node in
             _ = try await node.runtime.apply([try definition("echo", "/echo/{key}")])
             let reply = try await node.runtime.call(.init(path: path("/echo/a"), body: Array("hello".utf8)))
             #expect(text(reply.body) == "hello")
@@ -111,7 +110,7 @@ import Testing
         let handlers = ScriptedHandlers(start: { _ throws(HandlerStartError) in
             throw HandlerStartError("it is not there")
         })
-        try await withReplicatedNode(handlers: handlers) { node in
+        try await withNode(handlers: handlers) { node in
             _ = try await node.runtime.apply([try definition("echo", "/echo/{key}")])
             let error = await code {
                 _ = try await node.runtime.call(.init(path: path("/echo/a"), body: [], timeout: .seconds(20)))
@@ -137,9 +136,9 @@ import Testing
         for founders in [3, nil] {
             try await withFolder { folder in
                 let mesh = TestMesh()
-                var nodes: [ReplicatedNode] = []
+                var nodes: [TestNode] = []
                 for number in 1...3 as ClosedRange<UInt64> {
-                    nodes.append(try await ReplicatedNode(number, in: mesh, folder: folder, founders: founders))
+                    nodes.append(try await TestNode(number, in: mesh, folder: folder, founders: founders))
                 }
                 if founders == nil {
                     #expect(nodes[1].runtime.warnings.first?.contains("meshnode init") == true)
@@ -194,18 +193,6 @@ import Testing
                 #expect(unsure == 0)
             }
             for node in rest { await node.stop(grace: .milliseconds(100)) }
-        }
-    }
-
-    @Test("a data folder with mailboxes of one copy is refused, and says what it holds") func oldFolder() async throws {
-        try await withFolder { folder in
-            let mesh = TestMesh()
-            let old = try await TestNode(1, in: mesh, folder: folder)
-            _ = try await old.runtime.call(.init(path: path("/meshnode/counter/a"), body: Array("{\"add\":1}".utf8)))
-            await old.stop()
-            let error = await code { _ = try await ReplicatedNode(1, in: mesh, folder: folder) }
-            #expect(error?.code == .conflict)
-            #expect(error?.message.contains("1 values of actors' state") == true)
         }
     }
 }

@@ -16,36 +16,40 @@ struct RuntimeExecutor: ShardExecutor {
     }
 }
 
-/// A runtime that lives on replicated partitions: production shards on threads, RocksDB, and streams in memory.
-final class ReplicatedNode: Sendable {
+/// A runtime on a folder of its own, with production shards on threads, RocksDB, and streams in memory; started again it finds
+/// what it left there.
+final class TestNode: Sendable {
     static let partitions = 8
 
     let id: NodeID
     let runtime: Runtime
+    let journal = EventJournal(boot: 1)
     private let storage: RocksStorage
     private let executors: [RuntimeExecutor]
     private let task: Task<Void, Never>
     private let teller: Task<Void, Never>
     private let hub: TestMesh
 
+    /// - Parameter begins: the groups of the mesh begin on this node, if they have not yet.
     init(
-        _ number: UInt64, in mesh: TestMesh, folder: String, boot: UInt64 = 1, founders: Int? = nil,
-        handlers: ScriptedHandlers = ScriptedHandlers(), configuration: RuntimeConfiguration = RuntimeConfiguration()
+        _ number: UInt64, in mesh: TestMesh, folder: String, begins: Bool = false, founders: Int? = nil,
+        handlers: ScriptedHandlers = ScriptedHandlers(), configuration: RuntimeConfiguration = .patient,
+        limits: LeadLimits = LeadLimits()
     ) async throws {
         let id = NodeID(high: 0, low: number)
         self.id = id
         self.hub = mesh
-        let directory = TestDirectory(hub: mesh, localID: self.id)
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
         self.storage = try RocksStorage(directory: folder + "/\(number)", node: self.id)
         self.executors = (0...2).map { _ in RuntimeExecutor() }
-        let placement = Placement(cluster: mesh.cluster, partitions: Self.partitions)
+        let boot = mesh.nextBoot(of: id)
+        var partitions = PartitionNode.Configuration(
+            local: self.id, boot: boot, placement: Placement(cluster: mesh.cluster, partitions: Self.partitions),
+            founders: founders, executors: self.executors, seed: number << 8 | boot, clock: configuration.moment)
+        partitions.limits = limits
         let runtime = Runtime(
-            directory: directory, ownership: RendezvousOwnership(placement: placement, directory: directory),
-            storage: self.storage, handlers: handlers, configuration: configuration,
-            partitions: PartitionNode.Configuration(
-                local: self.id, boot: boot, placement: placement, founders: founders, executors: self.executors,
-                seed: number << 8 | boot, clock: configuration.moment),
+            directory: TestDirectory(hub: mesh, localID: self.id), storage: self.storage, handlers: handlers,
+            configuration: configuration, partitions: partitions, journal: self.journal,
             logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }))
         self.runtime = runtime
         try await runtime.recover()
@@ -56,6 +60,7 @@ final class ReplicatedNode: Sendable {
             for await _ in mesh.changes() { runtime.membersChanged(Self.members(of: mesh, seenBy: id)) }
         }
         runtime.membersChanged()
+        if begins { try await runtime.begin() }
     }
 
     private static func members(of mesh: TestMesh, seenBy id: NodeID) -> [MeshMember] {
@@ -94,13 +99,15 @@ final class ReplicatedNode: Sendable {
     }
 }
 
-/// One founded node, given to a test and stopped after it.
-func withReplicatedNode(
-    handlers: ScriptedHandlers = ScriptedHandlers(), _ body: (ReplicatedNode) async throws -> Void
+/// One node on which the mesh began, given to a test and stopped after it.
+func withNode(
+    handlers: ScriptedHandlers = ScriptedHandlers(), configuration: RuntimeConfiguration = .patient,
+    limits: LeadLimits = LeadLimits(), _ body: (TestNode) async throws -> Void
 ) async throws {
     try await withFolder { folder in
-        let node = try await ReplicatedNode(1, in: TestMesh(), folder: folder, handlers: handlers)
-        try await node.runtime.begin()
+        let node = try await TestNode(
+            1, in: TestMesh(), folder: folder, begins: true, handlers: handlers, configuration: configuration,
+            limits: limits)
         do { try await body(node) } catch {
             await node.stop()
             throw error
@@ -110,23 +117,22 @@ func withReplicatedNode(
 }
 
 /// Three nodes, once every partition has a voter on each.
-func withThreeNodes(_ body: ([ReplicatedNode], TestMesh, String) async throws -> Void) async throws {
+func withThreeNodes(_ body: ([TestNode], TestMesh, String) async throws -> Void) async throws {
     try await withFolder { folder in
         let mesh = TestMesh()
-        var nodes: [ReplicatedNode] = []
+        var nodes: [TestNode] = []
         for number in 1...3 as ClosedRange<UInt64> {
-            nodes.append(try await ReplicatedNode(number, in: mesh, folder: folder))
+            nodes.append(try await TestNode(number, in: mesh, folder: folder, begins: number == 1))
         }
-        try await nodes[0].runtime.begin()
         try await haveThreeVoters(nodes)
         try await body(nodes, mesh, folder)
     }
 }
 
 /// Every partition has a leader among these nodes, and three voters.
-func haveThreeVoters(_ nodes: [ReplicatedNode]) async throws {
+func haveThreeVoters(_ nodes: [TestNode]) async throws {
     try await eventually("each partition has three voters") {
         let voters = nodes.flatMap { Array($0.led.values) }
-        return voters.count == ReplicatedNode.partitions && voters.allSatisfy { $0 == 3 }
+        return voters.count == TestNode.partitions && voters.allSatisfy { $0 == 3 }
     }
 }
