@@ -29,6 +29,7 @@ struct RequestHandler: Sendable {
             return .json(Nodes(nodes: try await self.control.capabilities(of: request.query["node"].map(String.init))))
         case .actors: return .json(try await self.control.actors(prefix: request.prefix()))
         case .partitions: return .json(try await self.control.partitions())
+        case .verifiedPartitions: return .json(try await self.control.verifyPartitions())
         case .explain(let path): return .json(try await self.control.explain(ActorPath(path)))
         case .found:
             try await self.control.found(isForced: request.query["force"] == "true")

@@ -10,7 +10,7 @@ enum Route: Hashable, Sendable {
     case why(String)
     case capabilities
     case actors
-    case partitions
+    case partitions, verifiedPartitions
     case explain(String)
     case found
     case send(String)
@@ -56,6 +56,7 @@ enum Route: Hashable, Sendable {
         case "/v1/doctor": return [(.get, .doctor)]
         case "/v1/actors": return [(.get, .actors)]
         case "/v1/partitions": return [(.get, .partitions)]
+        case "/v1/partitions/verify": return [(.get, .verifiedPartitions)]
         case "/v1/init": return [(.post, .found)]
         case "/v1/definitions": return [(.get, .definitions), (.post, .apply)]
         case "/v1/events": return [(.get, .events), (.post, .raise)]
@@ -96,7 +97,7 @@ enum Route: Hashable, Sendable {
         case .why: "why"
         case .capabilities: "capabilities"
         case .actors: "actors"
-        case .partitions: "partitions"
+        case .partitions, .verifiedPartitions: "partitions"
         case .explain: "explain"
         case .found: "init"
         case .send: "send"

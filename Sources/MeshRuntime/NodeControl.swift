@@ -25,6 +25,8 @@ package protocol NodeControl: Sendable {
     func found(isForced: Bool) async throws
     /// Partitions, their leaders and replicas; asks every member, for at most two seconds.
     func partitions() async throws -> PartitionsView
+    /// Whether the replicas of each partition have the same on their disks; reads all of it on every member.
+    func verifyPartitions() async throws -> VerificationView
     /// Where an actor is and why; asks the leader of its partition, for at most two seconds.
     func explain(_ path: ActorPath) async throws -> ExplainView
 

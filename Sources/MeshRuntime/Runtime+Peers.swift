@@ -26,6 +26,8 @@ extension Runtime: PeerHandler {
                     guard let place = self.partitions.place(of: path) else { return }
                     _ = self.transmit(
                         PeerFrame(kind: .answer, correlation: frame.correlation, body: place.encoded()), to: node)
+                case .digests:
+                    self.digestQuestions.continuation.yield(DigestQuestion(node: node, number: frame.correlation))
                 case .logs(let query):
                     let body = self.journal.logs(query).encodedLogs()
                     _ = self.transmit(PeerFrame(kind: .answer, correlation: frame.correlation, body: body), to: node)

@@ -15,6 +15,8 @@ package final class Runtime: Sendable {
     let journal: EventJournal
     let partitions: PartitionNode
     let metrics = RuntimeMetrics()
+    /// Of other members; who asks too much gets no answer.
+    let digestQuestions = AsyncStream.makeStream(of: DigestQuestion.self, bufferingPolicy: .bufferingOldest(8))
     private let link: Link
     private let alarm: Alarm
     private let isAlone = Mutex(true)
@@ -65,6 +67,7 @@ package final class Runtime: Sendable {
         await withDiscardingTaskGroup { group in
             group.addTask { await self.keepDeadlines() }
             group.addTask { await self.keepDefinitionsEqual() }
+            group.addTask { await self.answerDigestQuestions() }
             await self.partitions.run()
             group.cancelAll()
         }

@@ -78,6 +78,10 @@ final class ScriptedNode: NodeControl {
         try self.check()
         return PartitionsView(partitions: [], missing: ["two"])
     }
+    func verifyPartitions() async throws -> VerificationView {
+        try self.check()
+        return VerificationView(partitions: [], missing: ["two"])
+    }
     func explain(_ path: ActorPath) async throws -> ExplainView {
         try self.check()
         return ExplainView(

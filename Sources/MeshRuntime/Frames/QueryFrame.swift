@@ -9,6 +9,8 @@ enum QueryFrame: Hashable, Sendable {
     case partitions
     /// What the leader of an actor's partition knows of it.
     case actor(ActorPath)
+    /// What a member's replicas have on its disk.
+    case digests
 
     func encoded() -> [UInt8] {
         var writer = WireWriter()
@@ -23,6 +25,7 @@ enum QueryFrame: Hashable, Sendable {
         case .actor(let path):
             writer.write(4 as UInt8)
             writer.write(path)
+        case .digests: writer.write(5 as UInt8)
         }
         return writer.bytes
     }
@@ -34,6 +37,7 @@ enum QueryFrame: Hashable, Sendable {
         case 2: self = .logs(try LogQuery.read(from: &reader))
         case 3: self = .partitions
         case 4: self = .actor(try reader.actorPath())
+        case 5: self = .digests
         default: throw WireError(.unknownKind, at: 0)
         }
         try reader.end()

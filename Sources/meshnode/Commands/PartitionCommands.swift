@@ -8,11 +8,53 @@ struct PartitionsCommand: FolderCommand {
     @OptionGroup var client: ClientOptions
     @OptionGroup var folder: FolderOptions
     @Flag(help: "Only those that lack replicas or a leader.") var lacking = false
+    @Flag(
+        help:
+            "Compare what the replicas of each have on their disks; reads all of it. Exit status 1 unless all are equal."
+    )
+    var verify = false
 
     func run() async throws {
+        if self.verify { return try await self.showVerification() }
         try await self.withNode { node in
             let (view, bytes) = try await node.decoded(PartitionsView.self, "/v1/partitions")
             try self.output.show(bytes) { self.print(view) }
+        }
+    }
+
+    private func showVerification() async throws {
+        try await self.withNode { node in
+            let (view, bytes) = try await node.decoded(
+                VerificationView.self, "/v1/partitions/verify", timeout: .seconds(600))
+            try self.output.show(bytes) { self.print(view) }
+            guard view.missing.isEmpty, view.partitions.allSatisfy({ $0.state == "equal" }) else {
+                throw ExitCode(ExitStatus.failed.rawValue)
+            }
+        }
+    }
+
+    private func print(_ view: VerificationView) {
+        var table = Table([
+            .right("PARTITION"), .left("STATE"), .flexible("NODE", min: 8), .right("ENTRY"), .left("DIGEST"),
+        ])
+        let unequal = view.partitions.filter { $0.state != "equal" }
+        for partition in unequal {
+            for replica in partition.replicas {
+                table.add([
+                    String(partition.partition), partition.state, replica.node, String(replica.applied),
+                    replica.digest,
+                ])
+            }
+        }
+        if !unequal.isEmpty { printLine(table.text(width: Terminal.width, color: Terminal.hasColor)) }
+        let replicas = view.partitions.map(\.replicas.count).reduce(0, +)
+        let counts = ["equal", "moving", "different"].map { state in
+            "\(view.partitions.count { $0.state == state }) \(state)"
+        }
+        printLine("\(view.partitions.count) partitions, \(replicas) replicas: \(counts.joined(separator: ", "))")
+        if !view.missing.isEmpty {
+            warn(
+                "no answer in time from \(printable(view.missing.joined(separator: ", "))): their replicas are missing")
         }
     }
 

@@ -157,6 +157,7 @@ struct NodeService: NodeControl {
     }
 
     func partitions() async -> PartitionsView { await self.runtime.partitionsView() }
+    func verifyPartitions() async -> VerificationView { await self.runtime.verifyPartitions() }
     func explain(_ path: ActorPath) async -> ExplainView { await self.runtime.explain(path) }
 
     func definitions() async -> [DefinitionView] { self.runtime.definitions() }

@@ -121,13 +121,39 @@ import Testing
         }
     }
 
-    @Test("three nodes reach every actor from anywhere") func anywhere() async throws {
+    @Test("three nodes reach every actor from anywhere, and their replicas have the same on their disks")
+    func anywhere()
+        async throws
+    {
         try await withThreeNodes { nodes, _, _ in
             for key in 0..<12 {
                 for (turn, node) in nodes.enumerated() { Self.check(try await Self.add(node, "c\(key)"), turn + 1) }
             }
+            try await eventually("all replicas are at one entry") {
+                await nodes[1].runtime.verifyPartitions().partitions.allSatisfy { $0.state != "moving" }
+            }
+            let view = await nodes[1].runtime.verifyPartitions()
+            #expect(view.missing.isEmpty)
+            #expect(view.partitions.map(\.state) == Array(repeating: "equal", count: TestNode.partitions))
+            #expect(view.partitions.allSatisfy { $0.replicas.map(\.node) == ["node1", "node2", "node3"] })
+            // Those that did something are not all alike.
+            #expect(Set(view.partitions.map { $0.replicas[0].digest }).count > 2)
             for node in nodes { await node.stop(grace: .seconds(1)) }
         }
+    }
+
+    @Test("replicas with different states at one entry are told apart, and those at different entries are not judged")
+    func verdicts() {
+        func replica(_ node: String, _ applied: UInt64, _ digest: String) -> VerificationView.Replica {
+            VerificationView.Replica(node: node, applied: applied, digest: digest)
+        }
+        func state(_ replicas: VerificationView.Replica...) -> String {
+            VerificationView.Partition(partition: 0, replicas: replicas).state
+        }
+        #expect(state(replica("a", 7, "x"), replica("b", 7, "x")) == "equal")
+        #expect(state(replica("a", 7, "x"), replica("b", 7, "y")) == "different")
+        #expect(state(replica("a", 7, "x"), replica("b", 8, "y")) == "moving")
+        #expect(state() == "moving")
     }
 
     @Test("equals begin once, by themselves when they are as many as they were told, or at one word") func equals()
