@@ -56,7 +56,7 @@ package struct ActorState: Sendable {
     }
 
     package var isEmpty: Bool { self.values.isEmpty }
-    var count: Int { self.values.count }
+    package var count: Int { self.values.count }
 
     package subscript(key: String) -> [UInt8]? {
         get { self.values[Array(key.utf8)] }
@@ -68,7 +68,7 @@ package struct ActorState: Sendable {
     }
 
     /// What changed since this was last asked, in the order of keys.
-    mutating func takeChanges() -> [StateChange] {
+    package mutating func takeChanges() -> [StateChange] {
         defer { self.changes = [:] }
         return self.changes.sorted { $0.key.lexicographicallyPrecedes($1.key) }
             .map { StateChange(key: $0.key, value: $0.value) }

@@ -6,7 +6,8 @@ struct Minutes: ExpressibleByArgument {
     var duration: Duration
     init?(argument: String) {
         guard let value = Double(argument), value > 0, value <= 10_000 else { return nil }
-        self.duration = .milliseconds(Int64(value * 60_000))
+        // A run is repeated to the millisecond from the fraction that it was printed with.
+        self.duration = .milliseconds(Int64((value * 60_000).rounded()))
     }
     init(_ minutes: Int) { self.duration = .seconds(60 * minutes) }
     var defaultValueDescription: String { "\(self.duration / .seconds(60))" }

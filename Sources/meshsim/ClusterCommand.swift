@@ -7,8 +7,11 @@ struct ClusterCommand: ParsableCommand {
         abstract: "Run whole nodes: the production shards with their groups, frames and heartbeats.",
         discussion: """
             Like raft, and beside it: the shards that host the groups on each node, each on a thread of its own, the heartbeats \
-            that they share, batching of frames and of jobs for the disk, states that are read from the disk and written to \
-            it, groups that begin on one node and grow to three, and an operator that says where replicas shall be.
+            that they share, batching of frames and of jobs for the disk, groups that begin on one node and grow to three, and \
+            an operator that says where replicas shall be. Each group is a partition: clients with idempotency keys, sessions \
+            or neither write and read registers, queues and counters, and send messages to actors that pass them on, from \
+            partition to partition, at once, delayed, or by timers. What clients saw and what actors wrote down is judged at \
+            the end.
 
             Faults: \(ConsensusFault.allCases.map(\.rawValue).joined(separator: ", ")).
             """)
@@ -45,6 +48,15 @@ struct ClusterCommand: ParsableCommand {
     @Flag(help: "Of many seeds, print only those that break something, and the sum.")
     var quiet = false
 
+    @Option(
+        help: ArgumentHelp(
+            "Of the faults drawn, only these happen: what a shrunk run says, such as 0-3,7; or none.",
+            valueName: "places"))
+    var keep: PlaceList?
+
+    @Flag(help: "Make the first run that breaks something smaller, which takes up to 200 runs.")
+    var shrink = false
+
     func validate() throws {
         guard (3...ConsensusScenario.hostsMax).contains(self.nodes) else {
             throw ValidationError("--nodes \(self.nodes): 3 to \(ConsensusScenario.hostsMax) hosts can be simulated")
@@ -76,7 +88,9 @@ struct ClusterCommand: ParsableCommand {
             reads += report.counters.reads
             elections += report.counters.elections
             moved += report.counters.removed
-            if report.violation != nil { broken.append(report.scenario.seed) }
+            guard report.violation != nil else { continue }
+            broken.append(report.scenario.seed)
+            if self.shrink, broken.count == 1 { self.shrink(report) }
         }
         if self.seeds > 1 {
             var parts = ["\(self.seeds) runs", "\(broken.count) broken", "elections \(elections)", "writes \(writes)"]
@@ -98,14 +112,24 @@ struct ClusterCommand: ParsableCommand {
         scenario.duration = self.minutes.duration
         scenario.operations = self.operations
         scenario.faults = self.faults.faults
+        scenario.kept = self.keep?.places
         return scenario
+    }
+
+    private func shrink(_ report: ClusterReport) {
+        guard var shrinker = ClusterShrinker(report) else { return }
+        shrinker.shrink()
+        let faults = shrinker.scenario.kept?.count ?? shrinker.report.faults
+        Console.say("  shrunk in \(shrinker.runs) runs to \(faults) of \(report.faults) faults")
+        if let violation = shrinker.report.violation { Console.say("  \(violation)") }
+        Console.say("  replay: \(shrinker.scenario.commandLine) --narrate")
     }
 
     private func perform(_ scenario: ClusterScenario) -> ClusterReport {
         let before = Console.processorTime
         var simulation = ClusterSimulation(scenario, narrating: self.narrate)
         let end = VirtualTime.zero + scenario.duration
-        while simulation.now < end, simulation.checks.violation == nil {
+        while simulation.now < end, simulation.violation == nil {
             simulation.run(until: min(end, simulation.now + .seconds(1)))
             for line in simulation.narrative.drain() { Console.say(line) }
         }
@@ -136,6 +160,13 @@ extension ClusterReport {
             "begun \(self.counters.begun)",
             "removed \(self.counters.removed)",
             "transfers \(self.counters.transfers)",
+            "turns of actors \(self.counters.partitionTurns)",
+            "deliveries \(self.counters.deliveries)",
+            "processed \(self.counters.processed)",
+            "retries \(self.counters.retries)",
+            "unknown \(self.counters.unanswered)",
+            "dead letters \(self.counters.deadLetters)",
+            self.counters.undecided == 0 ? nil : "undecided \(self.counters.undecided)",
             "trace \(String(self.hash, radix: 16))",
             "cpu \(cpu.inSeconds)",
             "x\(Int(self.virtualTime / max(cpu, .milliseconds(1))))",
@@ -151,6 +182,40 @@ extension ClusterScenario {
         let size = "--nodes \(self.hosts) --groups \(self.groups) --shards \(self.shards) --seed \(self.seed)"
         let milliseconds = self.duration / .milliseconds(1)
         let words = ["meshsim cluster", size, "--minutes \(milliseconds / 60_000) --operations \(self.operations)"]
-        return (words + [self.faults.argument].compactMap(\.self)).joined(separator: " ")
+        let kept = self.kept.map { "--keep \(PlaceList(places: $0))" }
+        return (words + [self.faults.argument, kept].compactMap(\.self)).joined(separator: " ")
+    }
+}
+
+/// `0-3,7`, or `none`: places in a plan of faults.
+struct PlaceList: ExpressibleByArgument, CustomStringConvertible {
+    private static let placeMax = 100_000
+
+    var places: Set<Int>
+
+    init(places: Set<Int>) { self.places = places }
+
+    init?(argument: String) {
+        self.places = []
+        guard argument != "none" else { return }
+        for part in argument.split(separator: ",", omittingEmptySubsequences: false) {
+            let ends = part.split(separator: "-", omittingEmptySubsequences: false).map { Int($0) }
+            guard (1...2).contains(ends.count), case let first? = ends[0], case let last? = ends[ends.count - 1],
+                first <= last, last <= Self.placeMax
+            else { return nil }
+            self.places.formUnion(first...last)
+        }
+    }
+
+    var description: String {
+        var parts: [String] = []
+        var start: Int?
+        for place in self.places.sorted() {
+            if start == nil { start = place }
+            guard let first = start, !self.places.contains(place + 1) else { continue }
+            parts.append(first == place ? "\(place)" : "\(first)-\(place)")
+            start = nil
+        }
+        return parts.isEmpty ? "none" : parts.joined(separator: ",")
     }
 }

@@ -66,5 +66,8 @@ package struct LeadLimits: Sendable {
     /// An entry of its own, so that keys expire though nobody sends anything.
     package var tickInterval = Duration.seconds(60)
 
+    /// For tests only.
+    package var flaw: PartitionFlaw?
+
     package init() {}
 }

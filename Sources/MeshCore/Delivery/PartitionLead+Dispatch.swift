@@ -73,7 +73,7 @@ extension PartitionLead {
             if slot.pausedUntil != until { self.pause(path, until: until) }
             return self.restIfLive(path, at: context.now, into: &effects)
         }
-        if slot.failing > 0 || self.isHeldBack(path, over: state) {
+        if self.awaitsFailure(slot) || self.isHeldBack(path, over: state) {
             return self.restIfLive(path, at: context.now, into: &effects)
         }
         self.slots[path]?.idleSince = nil
@@ -263,9 +263,14 @@ extension PartitionLead {
 
     /// Its turn is about to come: through the log it would only come later.
     private func isHeld(_ arrival: Arrival, _ slot: LeadSlot, _ record: ActorRecord?) -> Bool {
-        self.mayBeginTurns && slot.pausedUntil == nil && slot.failing == 0 && self.senders[arrival.letter.path] == nil
-            && slot.arrivals.count <= self.limits.arrivalsPerActorMax
+        self.mayBeginTurns && slot.pausedUntil == nil && !self.awaitsFailure(slot)
+            && self.senders[arrival.letter.path] == nil && slot.arrivals.count <= self.limits.arrivalsPerActorMax
             && self.mayRunAtOnce(arrival, slot, isIdle: slot.tail.next(in: record) == nil)
+    }
+
+    /// Nothing that came later may overtake a message that failed.
+    private func awaitsFailure(_ slot: LeadSlot) -> Bool {
+        slot.failing > 0 && self.limits.flaw != .failureOvertaken
     }
 
     private mutating func readNext(of path: ActorPath, _ record: ActorRecord?, into effects: inout Effects) {

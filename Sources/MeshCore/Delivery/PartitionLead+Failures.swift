@@ -41,7 +41,7 @@ extension PartitionLead {
             path: path, activation: self.slots[path]?.activation?.id, error: error, disposition: disposition,
             pause: pause)
         // From now on, and until the log knows of it, no later message of the same sender runs before this one.
-        self.pause(path, until: now + pause)
+        if self.limits.flaw != .failureOvertaken { self.pause(path, until: now + pause) }
         switch source {
         case .waiting(let message):
             self.slots[path]?.failing += 1

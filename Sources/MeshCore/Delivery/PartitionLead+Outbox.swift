@@ -127,7 +127,8 @@ extension PartitionLead {
         else { return }
         self.flows[destination]?.inFlight = nil
         let later = context.now + self.limits.deliveryTimeout
-        switch answer.verdict {
+        let verdict = self.limits.flaw == .deliveredUnheard ? .expects(inFlight.through + 1) : answer.verdict
+        switch verdict {
         case .expects(let next) where next > flow.delivered:
             // It may have more, from an earlier leader; that is delivered again, for only then its size is known.
             let gone = self.flows[destination]?.advance(through: min(next - 1, inFlight.through)) ?? []

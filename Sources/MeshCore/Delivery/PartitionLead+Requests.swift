@@ -24,6 +24,7 @@ extension PartitionLead {
                 until: context.now + min(request.patience, self.limits.patience)),
             for: message.id, at: request.letter.path)
         self.take(request)
+        if self.limits.flaw == .acknowledgedBeforeCommit { self.accepted(message.id, into: &effects) }
         if case .ephemeral = request.delivery, request.letter.envelope.kind != .ask {
             // In hand is all that was asked for.
             self.accepted(message.id, into: &effects)

@@ -86,6 +86,7 @@ extension PartitionLead {
         for place in letters.indices { letters[place].envelope.message.sender = path.description }
         if let reply = self.reply(to: envelope, from: path, outcome) { letters.append(reply) }
         self.waiters.note(.unknown, of: envelope.message.id)
+        if self.limits.flaw == .answeredBeforeCommit { self.finish(envelope.message.id, outcome, into: &effects) }
         self.gather(
             .turn(
                 PendingTurn(
@@ -155,7 +156,10 @@ extension PartitionLead {
         }
     }
 
-    private func mayActNow(in context: LeadContext) -> Bool { context.leaseEnd.map { $0 > context.now } ?? false }
+    private func mayActNow(in context: LeadContext) -> Bool {
+        if self.limits.flaw == .readsUnconfirmed { return true }
+        return context.leaseEnd.map { $0 > context.now } ?? false
+    }
 
     /// Whether the next turn may touch what is outside of the mesh.
     func mayAct(_ slot: LeadSlot, in context: LeadContext) -> Bool {

@@ -24,5 +24,8 @@ package struct PartitionRules: Sendable {
     package var idleActorsInMemory = 4_096
     package var recentOutcomeBytes = 256 << 10
 
+    /// For tests only.
+    package var flaw: PartitionFlaw?
+
     package init() {}
 }

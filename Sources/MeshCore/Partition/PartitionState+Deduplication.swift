@@ -83,8 +83,9 @@ extension PartitionState {
 
     /// Log time goes on, and what has had its time is forgotten: some of it with every entry, in an order and at a pace that
     /// only the log decides.
-    mutating func passTime(by milliseconds: UInt32) {
+    mutating func passTime(by milliseconds: UInt32, to wallClock: UInt64) {
         self.totals.logTime += UInt64(milliseconds)
+        if self.rules.flaw == .timeJumps { self.totals.logTime = max(self.totals.logTime, wallClock) }
         let now = self.totals.logTime
         for _ in 0..<self.rules.pagesPerEntry where self.totals.firstKeyPage < self.totals.nextKeyPage {
             if let expires = self.firstPageExpires, expires > now { break }

@@ -41,6 +41,9 @@ extension PartitionState {
         }
     }
 
+    /// For a flaw.
+    mutating func drop(_ consumption: Consumption, of path: ActorPath) { self.remove(consumption, of: path) }
+
     private mutating func remove(_ consumption: Consumption, of path: ActorPath) {
         let bytes = self.actors.change(path) { actor -> UInt64 in
             let before = actor.byteCount

@@ -24,7 +24,11 @@ extension PartitionState {
 
     /// Pages of idempotency keys that these entries may forget.
     private func addPages(afterEntries count: Int, elapsed: UInt64, to needs: inout Needs) {
-        if let expires = self.firstPageExpires, expires > self.totals.logTime + elapsed { return }
+        if let expires = self.firstPageExpires, expires > self.totals.logTime + elapsed,
+            self.rules.flaw != .timeJumps
+        {
+            return
+        }
         let first = self.totals.firstKeyPage
         // One more than may go: the one that is first then.
         let end = min(self.totals.nextKeyPage, first + UInt64(count * self.rules.pagesPerEntry) + 1)
@@ -44,6 +48,8 @@ extension PartitionState {
             guard record.isBusy else { throw WireError(.invalidValue, at: 0) }
             self.actors.learn(try PartitionKeys.actor(of: key), record, isBusy: true)
         case (.totals, let value?): self.totals = try PartitionTotals(decoding: value)
+        case (.session, _) where self.rules.flaw == .sessionsForgotten: break
+        case (.idempotencyKey, _) where self.rules.flaw == .keysForgotten: self.buffer.learn(key, nil)
         case (.session, let value?):
             self.sessions.open(
                 try key.afterKind { reader throws(WireError) in try reader.sessionID() }, try .init(decoding: value))

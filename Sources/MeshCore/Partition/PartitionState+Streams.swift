@@ -25,6 +25,13 @@ extension PartitionState {
         return OutboxNumber(destination: destination, number: number, bytesThrough: bytesThrough)
     }
 
+    /// For a flaw.
+    mutating func skipNumbers(of letters: [OutgoingLetter]) {
+        for outgoing in letters where self.outboxes[outgoing.destination] != nil {
+            self.outboxes[outgoing.destination]?.next += 1
+        }
+    }
+
     mutating func acknowledge(_ ack: OutboxAck) -> Int {
         guard var stream = self.outboxes[ack.destination], stream.stream == ack.stream,
             ack.through > stream.acknowledged, ack.through < stream.next,
@@ -47,7 +54,8 @@ extension PartitionState {
             stream = InboxStream(stream: delivery.stream, restarts: stream.restarts + 1)
         }
         guard delivery.first <= stream.expects else { return .gap(expects: stream.expects) }
-        let fresh = delivery.letters.dropFirst(Int(clamping: stream.expects - delivery.first))
+        let repeats = self.rules.flaw == .repeatsTaken ? 0 : Int(clamping: stream.expects - delivery.first)
+        let fresh = delivery.letters.dropFirst(repeats)
         for letter in fresh { self.post(letter, of: &entry) }
         stream.expects += UInt64(fresh.count)
         if self.inboxes.updateValue(stream, forKey: delivery.source) != stream {

@@ -33,7 +33,7 @@ extension PartitionState {
         guard let record = self.timer(fired.timer, of: fired.path), record.occurrence == fired.occurrence else {
             return .gone
         }
-        self.disarm(fired.timer, record, of: fired.path)
+        if self.rules.flaw != .timersStayArmed { self.disarm(fired.timer, record, of: fired.path) }
         switch record.content {
         case .delayed(let envelope): self.post(Letter(fired.path, envelope), of: &entry)
         case .reminder(let body):

@@ -19,7 +19,8 @@ extension PartitionState {
             if !counted { return .exhausted(actor.trials.first?.offset ?? head) }
         }
         self.actors.change(path) {
-            $0.holder = ActorRecord.Holder(token: entry.token, host: grant.host, boot: grant.boot)
+            let token = self.rules.flaw == .tokenReused ? actor.token ?? entry.token : entry.token
+            $0.holder = ActorRecord.Holder(token: token, host: grant.host, boot: grant.boot)
         }
         return .granted(entry.token, version: actor.version, attempts: attempts)
     }
@@ -46,12 +47,15 @@ extension PartitionState {
         }
         let token = self.token(of: turn, entry)
         var actor = self.actors[turn.path]
-        guard let holder = actor.holder, holder.token == token, !holder.hasEnded else {
-            return .refused(.staleToken(current: actor.token))
+        if self.rules.flaw != .staleTurnApplied {
+            guard let holder = actor.holder, holder.token == token, !holder.hasEnded else {
+                return .refused(.staleToken(current: actor.token))
+            }
+            guard holder.turns.isFresh(turn.number) else { return .refused(.repeated) }
         }
-        guard holder.turns.isFresh(turn.number) else { return .refused(.repeated) }
         let bytesBefore = actor.byteCount
         if let refusal = self.refusal(of: turn, by: &actor) {
+            if self.rules.flaw == .numbersBeforeApply { self.skipNumbers(of: turn.outbox) }
             self.end(turn, entry)
             return .refused(refusal)
         }
@@ -85,7 +89,9 @@ extension PartitionState {
     private func refusal(of turn: Turn, by actor: inout ActorRecord) -> TurnOutcome.Refusal? {
         switch turn.basis {
         case .version(let version):
-            guard version == actor.version else { return .staleVersion(current: actor.version) }
+            guard version == actor.version || self.rules.flaw == .staleTurnApplied else {
+                return .staleVersion(current: actor.version)
+            }
         case .reads(let reads):
             for read in reads {
                 let current = self.version(of: read.key, path: turn.path)

@@ -69,7 +69,7 @@ package struct PartitionState: ReplicatedState {
         case .success(let commands):
             var entry = AppliedEntry(
                 index: entry.index, incarnation: commands.incarnation, wallClock: commands.wallClock)
-            self.passTime(by: commands.elapsed)
+            self.passTime(by: commands.elapsed, to: commands.wallClock)
             var outcomes: [CommandOutcome] = []
             outcomes.reserveCapacity(commands.commands.count)
             for (place, command) in commands.commands.enumerated() {
@@ -96,7 +96,11 @@ package struct PartitionState: ReplicatedState {
             consumption.outcome = outcome
             var turn = turn
             turn.consumed.append(consumption)
-            return .enqueueAndTurn(accepted, self.turn(turn, of: &entry))
+            let applied = self.turn(turn, of: &entry)
+            if self.rules.flaw == .messageGoesWithTurn, case .refused = applied {
+                self.drop(consumption, of: turn.path)
+            }
+            return .enqueueAndTurn(accepted, applied)
         case .fail(let failure): return self.fail(failure, of: &entry)
         case .release(let release): return .release(self.release(release))
         case .deliver(let delivery): return .delivery(self.deliver(delivery, of: &entry))

@@ -1,13 +1,16 @@
 internal import MeshCore
 internal import MeshRuntime
 
-typealias RegisterShard = Shard<CommandLead<RegisterState>>
+/// A node in one of its lives; the other simulation has hosts too.
+typealias ActivationHost = MeshCore.Host
 
 /// A machine with a clock, a disk, and at most one process.
 struct ClusterHost {
     let clock: NodeClock
     var disk: HostDisk
     var copy: HostDisk?
+    /// By how many milliseconds the wall clock is wrong.
+    var wallError: Int64 = 0
     var isSlow = false
     /// The disk is an old copy, not started since.
     var isRestored = false
@@ -18,7 +21,7 @@ struct ClusterHost {
 /// A running node: production shards and heartbeats, each on an executor of its own.
 final class ClusterProcess {
     enum Input: Sendable {
-        case shard(RegisterShard.Input)
+        case shard(PartitionShard.Input)
         case hub(HeartbeatHub.Input)
     }
 
@@ -29,36 +32,27 @@ final class ClusterProcess {
         var wakeAt = VirtualTime.distantFuture
     }
 
-    struct Operation: Sendable {
-        var id: UInt64
-        var group: Int
-        var key: Int
-        /// nil: a read.
-        var value: UInt64?
-        /// What a read must not be older than.
-        var floor: UInt64
-        var retries = 2
-    }
-
     let life: UInt32
     let boot: Boot
     let id: NodeID
     var hub: HeartbeatHub
     /// The shard at place i runs on executor i + 1; the first has the heartbeats.
-    var shards: [RegisterShard]
+    var shards: [PartitionShard]
     var executors: [Executor]
     let recorder = StepRecorder()
     var pausedUntil: VirtualTime?
     var isSyncing = false
     /// When the latest answer of the disk arrives: none overtakes another.
     var answeredAt = VirtualTime.zero
-    /// Operations not yet answered.
-    var operations: [UInt64: Operation] = [:]
+    var service: PartitionService
+    /// Who leads groups that are not here, as others have said.
+    var leaders: [GroupID: NodeID] = [:]
 
-    init(life: UInt32, boot: Boot, id: NodeID, shards: [RegisterShard]) {
+    init(life: UInt32, boot: Boot, id: NodeID, shards: [PartitionShard], service: PartitionService) {
         self.life = life
         self.boot = boot
         self.id = id
+        self.service = service
         let count = shards.count
         self.shards = shards
         self.hub = HeartbeatHub(
@@ -68,15 +62,20 @@ final class ClusterProcess {
         for shard in shards { shard.observer = self.recorder }
     }
 
+    var host: ActivationHost { ActivationHost(node: self.id, boot: self.boot.epoch) }
+
     func executor(of group: GroupID) -> Int { 1 + Int(group.number) % self.shards.count }
-    func shard(of group: GroupID) -> RegisterShard { self.shards[Int(group.number) % self.shards.count] }
+    /// Who leads a group, as far as its replica here knows.
+    func leader(of group: GroupID) -> NodeID? { self.shard(of: group).raft(of: group) { $0.leader?.node } ?? nil }
+    func shard(of group: GroupID) -> PartitionShard { self.shards[Int(group.number) % self.shards.count] }
 }
 
 /// What the checks need to see of a step, in order, kept until the step is over.
 final class StepRecorder: ShardObserver {
     enum Event {
         case elected(Raft)
-        case applied([LogEntry], Raft)
+        /// Not with `Raft`: what holds a copy of it makes the next change copy its log.
+        case applied([LogEntry], GroupID, Term, isLeader: Bool)
         case asked(VoteRequest, RaftMessage, Raft)
         case refused(Raft.RefusalReason)
         case transferred
@@ -95,7 +94,9 @@ final class StepRecorder: ShardObserver {
         }
     }
 
-    func applied(_ entries: [LogEntry], by raft: Raft) { self.events.append(.applied(entries, raft)) }
+    func applied(_ entries: [LogEntry], by raft: Raft) {
+        self.events.append(.applied(entries, raft.group, raft.term, isLeader: raft.role == .leader))
+    }
 
     func receives(_ message: RaftMessage, by raft: Raft) {
         if case .voteRequest(let request) = message.body { self.events.append(.asked(request, message, raft)) }

@@ -1,17 +1,75 @@
 internal import MeshCore
 internal import MeshRuntime
 
-/// Clients that write and read registers, and an operator that says where replicas shall be.
+/// Clients: what they want, whom they ask, and what they make of the answers.
 extension ClusterSimulation {
-    private static var replicas: Int { 3 }
-    private static var keys: Int { 3 }
+    /// An attempt is over for its client after this.
+    private static var attemptTimeout: Duration { .seconds(3) }
 
-    // MARK: Clients
+    /// Begins the next operation of a client, unless it is time to let everything come to rest.
+    mutating func think(_ client: Int) {
+        guard self.now < self.scenario.quietAt else { return }
+        guard let operation = self.draw(for: client) else { return self.rest(client) }
+        self.clients[client].operation = operation
+        self.attempt(client)
+    }
 
-    mutating func operate() {
-        for group in 0..<self.scenario.groups where !self.isResting(group) { self.begin(inGroup: group) }
-        let interval = Duration.nanoseconds(2_000_000_000 / Int64(max(1, self.scenario.operations)))
-        self.queue.schedule(.operate, at: self.now + self.random.duration(in: .microseconds(100)...interval))
+    /// How long a client waits between two operations follows from how many are wanted.
+    private mutating func rest(_ client: Int) {
+        let rate = max(1, self.scenario.operations * self.scenario.groups)
+        let mean = Duration.nanoseconds(1_000_000_000 * Int64(self.clients.count) / Int64(rate))
+        self.queue.schedule(.client(client), at: self.now + self.random.duration(in: .microseconds(100)...(mean * 2)))
+    }
+
+    // MARK: Drawing
+
+    /// Nil: the group rests.
+    private mutating func draw(for client: Int) -> ClusterOperation? {
+        let wish = self.drawWish(for: client)
+        guard let path = ClusterOperation.path(of: wish) else { return nil }
+        let group = Int(self.placement.partition(of: path).index)
+        guard !self.isResting(group) else { return nil }
+        if self.clients[client].manner == .session, self.clients[client].sessions[group] == nil {
+            return ClusterOperation(.session, group: group, begun: self.now)
+        }
+        var operation = ClusterOperation(wish, group: group, begun: self.now)
+        if case .send(let stop) = wish { self.clients[client].sent[Int(stop.origin)] = stop.number }
+        var message = Message(id: MessageID(using: &self.random), body: ClusterOperation.body(of: wish))
+        switch self.clients[client].manner {
+        case .plain: break
+        case .keyed: message.idempotency = Fingerprint(ofKey: "\(message.id)", path: path)
+        case .session:
+            operation.request = self.clients[client].sessions[group].map {
+                Enqueue.Request(session: $0.id, number: $0.next)
+            }
+        }
+        operation.letter = Letter(path, Envelope(message, kind: operation.isAsk ? .ask : .tell))
+        return operation
+    }
+
+    private mutating func drawWish(for client: Int) -> ClusterOperation.Wish {
+        self.lastValue += 1
+        let value = self.lastValue
+        let register = self.random.below(ClusterOperation.registers)
+        let queue = self.random.below(ClusterOperation.queues)
+        switch self.random.below(20) {
+        case 0..<5: return .register(register, .read(nil))
+        case 5..<7: return .register(register, .write(value))
+        case 7:
+            let old = self.clients[client].seen[register] ?? 0
+            return .register(register, .cas(old: old, new: value, answer: nil))
+        case 8..<10: return .queue(queue, .push(value))
+        case 10..<12: return .queue(queue, .pop(nil))
+        case 12..<14: return .add(counter: self.random.below(ClusterOperation.counters), 1 + Int64(value % 3))
+        default:
+            let origin = self.random.below(ChainActor.count)
+            let detour = ChainActor.Detour(rawValue: UInt8(self.random.below(3))) ?? .none
+            return .send(
+                ChainActor.Stop(
+                    client: self.clients[client].name, origin: UInt16(origin),
+                    number: (self.clients[client].sent[origin] ?? 0) + 1, hops: UInt8(self.random.below(4)),
+                    detour: detour))
+        }
     }
 
     /// Groups rest four of every eight seconds, except at the end.
@@ -22,154 +80,137 @@ extension ClusterSimulation {
         return (second + group) % 8 >= 4 && self.now.nanoseconds % 16 != 0
     }
 
-    private mutating func begin(inGroup group: Int) {
-        self.lastOperation += 1
-        let key = self.random.below(Self.keys)
-        let operation = ClusterProcess.Operation(
-            id: self.lastOperation, group: group, key: key,
-            value: self.random.below(2) == 0 ? self.lastOperation : nil,
-            floor: self.checks.registers.floor(group: group, key: key))
-        // Any host that thinks it leads, also one that does so no longer; or any host at all.
-        let leaders = self.leaders(of: group)
-        let host =
-            leaders.isEmpty || self.random.below(8) == 0
-            ? self.random.below(self.hosts.count) : leaders[self.random.below(leaders.count)]
-        self.begin(operation, on: host)
-    }
+    // MARK: Asking
 
-    private func leaders(of group: Int) -> [Int] {
-        let id = GroupID(UInt32(group))
-        return self.hosts.indices.filter { self.hosts[$0].process?.shard(of: id).raft(of: id)?.role == .leader }
-    }
-
-    mutating func begin(_ operation: ClusterProcess.Operation, on host: Int) {
+    /// At any node that runs; it sends the request on to who leads, as far as it knows.
+    mutating func attempt(_ client: Int) {
+        guard var operation = self.clients[client].operation else { return }
+        let running = self.hosts.indices.filter { self.hosts[$0].process?.pausedUntil == nil }
+            .filter { self.hosts[$0].process != nil }
+        guard !running.isEmpty else { return self.again(client, after: .milliseconds(100)) }
+        let host = running[self.random.below(running.count)]
         guard let process = self.hosts[host].process else { return }
-        process.operations[operation.id] = operation
-        let request: CommandLead<RegisterState>.Request =
-            if let value = operation.value {
-                .command(operation.id, RegisterState.Command(key: operation.key, value: value).payload)
+        self.lastAttempt += 1
+        operation.attempt = self.lastAttempt
+        operation.tries += 1
+        let group = GroupID(UInt32(operation.group))
+        let target = operation.target ?? self.guess(group, process)
+        operation.target = nil
+        self.clients[client].operation = operation
+        self.attempts[self.lastAttempt] = Attempt(client: client, host: host, life: process.life)
+        let requester = Requester(node: process.id, number: self.lastAttempt)
+        let request: PartitionRequest =
+            if let letter = operation.letter {
+                .message(
+                    MessageRequest(
+                        requester: requester, letter: letter, session: operation.request,
+                        isRetry: operation.isUncertain, patience: .milliseconds(2_500)))
             } else {
-                .read(operation.id, [.key(RegisterState.diskKey(operation.key))])
+                .openSession(requester)
             }
-        let group = GroupID(UInt32(operation.group))
-        self.submit(.shard(.request(group, request)), to: group, on: host)
+        self.tell(.request(group, request), to: target, from: host)
+        self.queue.schedule(.timeout(client, attempt: self.lastAttempt), at: self.now + Self.attemptTimeout)
     }
 
-    mutating func answer(
-        _ output: CommandLead<RegisterState>.Output, of group: GroupID, _ process: ClusterProcess, on host: Int
-    ) {
-        switch output {
-        case .applied(let id, let position, let outcome):
-            guard let operation = process.operations.removeValue(forKey: id) else { return }
-            self.wrote(operation, at: position, outcome, process, on: host)
-        case .values(let id, let lists):
-            guard let operation = process.operations.removeValue(forKey: id) else { return }
-            self.read(operation, lists.first?.first, on: host)
-        case .refused(let id, let reason): self.refused(id, reason, process)
-        case .unresolved(let id, _):
-            if process.operations.removeValue(forKey: id) != nil { self.counters.unanswered += 1 }
+    private mutating func again(_ client: Int, after delay: Duration) {
+        self.queue.schedule(.attempt(client, after: self.clients[client].operation?.attempt ?? 0), at: self.now + delay)
+    }
+
+    mutating func attempt(_ client: Int, after attempt: UInt64) {
+        guard self.clients[client].operation?.attempt == attempt else { return }
+        self.attempt(client)
+    }
+
+    mutating func timeout(_ client: Int, attempt: UInt64) {
+        guard self.clients[client].operation?.attempt == attempt else { return }
+        self.attempts[attempt] = nil
+        self.uncertain(client, after: .milliseconds(10))
+    }
+
+    // MARK: Answers
+
+    mutating func answered(_ number: UInt64, _ answer: PartitionAnswer, on host: Int) {
+        guard let attempt = self.attempts[number], attempt.host == host,
+            self.hosts[host].process?.life == attempt.life,
+            let operation = self.clients[attempt.client].operation, operation.attempt == number
+        else { return }
+        let client = attempt.client
+        switch answer {
+        case .accepted:
+            if !operation.isAsk { self.end(client, .done([])) }
+        case .outcome(_, .reply(let body)): self.end(client, .done(body))
+        case .outcome(_, .failed(let error)): self.failed(client, operation, error)
+        case .session(let id):
+            self.clients[client].sessions[operation.group] = ClusterClient.Session(id: id)
+            self.counters.sessions += 1
+            self.end(client, .done([]))
+        case .sessionExpired: self.partitions.report("sessions are kept", at: self.now, "\(operation) is expired")
+        case .outOfOrder(_, let expected):
+            self.partitions.report(
+                "sessions know what was acknowledged", at: self.now,
+                "client \(client) is at \(operation.request?.number ?? 0), the partition expects \(expected)")
+        case .elsewhere(let node):
+            self.clients[client].operation?.target = node
+            self.hosts[host].process?.leaders[GroupID(UInt32(operation.group))] = node
+            // Whoever was named may not be ready.
+            let isLost = node == nil || operation.tries % 4 == 3
+            self.again(client, after: isLost ? .milliseconds(50) : .microseconds(300))
+        case .refused: self.again(client, after: .milliseconds(100))
+        case .deadLetters: break
         }
     }
 
-    private mutating func wrote(
-        _ operation: ClusterProcess.Operation, at position: LogPosition, _ outcome: RegisterState.Outcome,
-        _ process: ClusterProcess, on host: Int
-    ) {
-        let group = GroupID(UInt32(operation.group))
-        self.counters.writes += 1
-        let replicas = self.newestReplicas(of: group)
-        let holders = replicas.voters.filter { voter in
-            guard let place = self.places[voter.node] else { return false }
-            return self.hosts[place].disk.durableEnd(of: group, as: voter).map { $0 >= position.index } ?? false
+    private mutating func failed(_ client: Int, _ operation: ClusterOperation, _ error: MeshError) {
+        let pause = error.retryAfter ?? .milliseconds(50)
+        switch error.accepted {
+        case .yes where !operation.isAsk: self.end(client, .done([]))
+        case .yes:
+            let mayAskAgain = self.clients[client].manner == .keyed && error.code != .handlerFailed
+            mayAskAgain ? self.uncertain(client, after: pause) : self.end(client, .unknown)
+        case .unknown: self.uncertain(client, after: pause)
+        case .no:
+            if error.code == .conflict {
+                self.partitions.report("keys stand for bodies", at: self.now, "client \(client): \(error)")
+            }
+            let givesUp = self.clients[client].manner == .plain && operation.tries >= 8
+            givesUp ? self.end(client, .failed) : self.again(client, after: pause)
         }
-        if case .wrote(let before) = outcome {
-            self.checks.replaced(before, by: position.index, group: operation.group, key: operation.key, at: self.now)
+    }
+
+    /// It may have been done. Who has nothing that tells a repetition apart does not repeat.
+    private mutating func uncertain(_ client: Int, after pause: Duration) {
+        guard let operation = self.clients[client].operation else { return }
+        self.clients[client].operation?.isUncertain = true
+        if self.clients[client].manner == .plain, operation.letter != nil { return self.end(client, .unknown) }
+        self.counters.retries += 1
+        self.again(client, after: pause)
+    }
+
+    private mutating func end(_ client: Int, _ end: ClusterOperation.End) {
+        guard let operation = self.clients[client].operation else { return }
+        self.clients[client].operation = nil
+        self.attempts[operation.attempt] = nil
+        if case (.send, .unknown) = (operation.wish, end) { self.clients[client].name += UInt32(self.clients.count) }
+        if operation.request != nil { self.clients[client].sessions[operation.group]?.next += 1 }
+        self.note(operation, end, of: client)
+        self.trace.record(self.now.nanoseconds, UInt64(client), operation.attempt)
+        if let text = self.history.record(operation, end, by: client, at: self.now) {
+            self.partitions.report("answers make sense", at: self.now, text)
         }
-        self.checks.acknowledged(
-            position, group: operation.group, key: operation.key, holders: holders.count, of: replicas, on: host,
-            at: self.now)
+        self.rest(client)
     }
 
-    /// The newest configuration that anybody knows to be committed: whoever acknowledges may have slept while replicas moved.
-    private func newestReplicas(of group: GroupID) -> ReplicaSet {
-        let rafts = self.hosts.compactMap { $0.process?.shard(of: group).raft(of: group) }
-        return rafts.map { $0.history.version(at: $0.commit) }.max { $0.index < $1.index }?.replicas ?? .empty
-    }
-
-    private mutating func read(_ operation: ClusterProcess.Operation, _ entry: StorageEntry?, on host: Int) {
-        self.counters.reads += 1
-        let register = entry.flatMap { try? RegisterState.Register(bytes: $0.value) } ?? RegisterState.Register()
-        self.trace.record(self.now.nanoseconds, UInt64(host), register.version, register.value)
-        self.checks.read(
-            version: register.version, floor: operation.floor, group: operation.group, key: operation.key, on: host,
-            at: self.now)
-    }
-
-    /// Nothing was appended, so it may be tried elsewhere.
-    private mutating func refused(_ id: UInt64, _ reason: Raft.Rejection, _ process: ClusterProcess) {
-        guard var operation = process.operations.removeValue(forKey: id) else { return }
-        guard case .notLeader(let leader?) = reason, operation.retries > 0, let target = self.places[leader.node] else {
+    private mutating func note(_ operation: ClusterOperation, _ end: ClusterOperation.End, of client: Int) {
+        guard case .done(let body) = end else {
+            self.counters.unanswered += 1
             return
         }
-        operation.retries -= 1
-        self.queue.schedule(.operation(target, operation), at: self.now + .microseconds(300))
-    }
-
-    mutating func strayed(
-        _ request: CommandLead<RegisterState>.Request, _ group: GroupID, _ process: ClusterProcess
-    ) {
-        switch request {
-        case .command(let id, _), .read(let id, _): process.operations[id] = nil
-        }
-    }
-
-    // MARK: Operator
-
-    /// Some nodes that are well, chosen anew; the others as before.
-    mutating func want(_ group: Int, instead replaced: NodeID?) {
-        let well = self.places.keys.sorted().filter { node in
-            self.places[node].map { !self.checks.isRolledBack($0) } ?? false
-        }
-        var nodes = self.wanted[group].filter { $0 != replaced && well.contains($0) }
-        var free = well.filter { !nodes.contains($0) && $0 != replaced }
-        while nodes.count < min(Self.replicas, well.count), !free.isEmpty {
-            nodes.append(free.remove(at: self.random.below(free.count)))
-        }
-        self.wanted[group] = nodes
-        let hosts = nodes.map { self.places[$0] ?? -1 }
-        self.narrate(0, GroupID(UInt32(group)), "wanted on \(hosts)")
-    }
-
-    /// Tells everybody where replicas shall be, as the meta group does, and replaces nodes that are gone.
-    mutating func administer() {
-        for group in 0..<self.scenario.groups {
-            let gone = self.wanted[group].first { node in
-                self.places[node].map { self.checks.isRolledBack($0) } ?? true
-            }
-            if gone != nil { self.want(group, instead: nil) }
-            for host in self.hosts.indices where self.hosts[host].process != nil {
-                let id = GroupID(UInt32(group))
-                self.submit(.shard(.place(id, self.wanted[group])), to: id, on: host)
-            }
-        }
-        self.queue.schedule(.administer, at: self.now + .milliseconds(500))
-    }
-
-    /// One replica of a group moves.
-    mutating func reconfigure() {
-        // A group that has just given up a replica for another one does not survive the loss of a disk.
-        guard !self.plan.kinds.contains(where: \.destroys) else { return }
-        let group = self.random.below(self.scenario.groups)
-        guard !self.wanted[group].isEmpty else { return }
-        self.want(group, instead: self.wanted[group][self.random.below(self.wanted[group].count)])
-    }
-
-    mutating func transfer() {
-        for group in 0..<self.scenario.groups {
-            guard let host = self.leaders(of: group).first else { continue }
-            self.lastOperation += 1
-            let id = GroupID(UInt32(group))
-            self.submit(.shard(.command(self.lastOperation, id, .transfer(to: nil))), to: id, on: host)
+        switch operation.wish {
+        case .session: break
+        case .register(let index, let wish):
+            if let answer = BuiltInAnswer(body) { self.clients[client].seen[index] = ValueID(answer.value) }
+            if case .read = wish { self.counters.reads += 1 } else { self.counters.writes += 1 }
+        case .queue, .add, .send: self.counters.writes += 1
         }
     }
 }

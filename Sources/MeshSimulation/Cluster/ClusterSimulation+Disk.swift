@@ -4,13 +4,14 @@ internal import MeshRuntime
 /// Jobs of all shards of a host, in the order in which they were handed over, with one fsync at a time.
 extension ClusterSimulation {
     mutating func perform(_ jobs: [GroupJob], on host: Int, _ process: ClusterProcess) {
+        guard !jobs.isEmpty else { return }
         var answers: [GroupAnswer] = []
         for job in jobs {
             self.check(job, on: host)
             if let result = self.hosts[host].disk.perform(job) { answers.append(GroupAnswer(job.group, result)) }
             self.checkState(after: job, on: host)
         }
-        self.checkConfigurations(of: Set(jobs.map(\.group)).sorted(), process, on: host)
+        self.checkConfigurations(after: jobs, process, on: host)
         // What needs no fsync is answered soon, not all of it together.
         while !answers.isEmpty {
             let count = 1 + self.random.below(answers.count)
@@ -76,20 +77,25 @@ extension ClusterSimulation {
 
     /// Replicas that have applied as much hold the same bytes.
     private mutating func checkState(after job: GroupJob, on host: Int) {
-        guard case .apply(_, let position) = job.work, let image = self.hosts[host].disk.image(of: job.group) else {
+        guard case .apply(let batch, let position) = job.work, let image = self.hosts[host].disk.image(of: job.group)
+        else {
             return
         }
         self.trace.record(self.now.nanoseconds, UInt64(host), position.index, image.machine.hash)
         self.checks.reached(
             position.index, hash: image.machine.hash, group: Int(job.group.number), on: host, at: self.now)
+        self.partitions.applied(
+            batch, through: position.index, of: Int(job.group.number), on: host, at: self.now)
     }
 
-    private mutating func checkConfigurations(of groups: [GroupID], _ process: ClusterProcess, on host: Int) {
-        for group in groups {
-            guard let raft = process.shard(of: group).raft(of: group),
-                let image = self.hosts[host].disk.image(of: group)
-            else { continue }
-            self.checks.stepped(raft, logged: image.history.latest.index, on: host, at: self.now)
+    private mutating func checkConfigurations(after jobs: [GroupJob], _ process: ClusterProcess, on host: Int) {
+        for job in jobs {
+            guard case .write = job.work else { continue }
+            let group = job.group
+            guard let logged = self.hosts[host].disk.image(of: group)?.history.latest.index else { continue }
+            process.shard(of: group).raft(of: group) {
+                self.checks.stepped($0, logged: logged, on: host, at: self.now)
+            }
         }
     }
 }

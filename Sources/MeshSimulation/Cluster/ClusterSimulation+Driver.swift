@@ -3,6 +3,9 @@ internal import MeshRuntime
 
 /// What a daemon does around its shards: gives them turns, and does what these want.
 extension ClusterSimulation {
+    /// As in the production driver.
+    private static var inlineRoundsMax: Int { 64 }
+
     // MARK: Turns
 
     mutating func submit(_ input: ClusterProcess.Input, to group: GroupID, on host: Int) {
@@ -16,7 +19,7 @@ extension ClusterSimulation {
         self.schedule(executor, on: host, process)
     }
 
-    mutating func tellShards(_ input: RegisterShard.Input, on host: Int) {
+    mutating func tellShards(_ input: PartitionShard.Input, on host: Int) {
         guard let process = self.hosts[host].process else { return }
         for place in process.shards.indices { self.submit(.shard(input), place + 1, on: host) }
     }
@@ -67,6 +70,14 @@ extension ClusterSimulation {
                 shard.step(input, at: moment)
                 self.check(process, on: host)
             }
+            for _ in 0..<Self.inlineRoundsMax {
+                let outputs = shard.takeOutputs()
+                guard !outputs.isEmpty else { break }
+                for input in self.serve(outputs, process, on: host) {
+                    shard.step(input, at: moment)
+                    self.check(process, on: host)
+                }
+            }
             let turn = shard.finish(at: moment)
             self.check(process, on: host)
             self.perform(turn, of: executor, process, on: host)
@@ -77,8 +88,11 @@ extension ClusterSimulation {
     func moment(on host: Int) -> Moment {
         Moment(
             now: self.hosts[host].clock.reading(at: self.now),
-            wall: 1_700_000_000_000 + self.now.nanoseconds / 1_000_000)
+            wall: UInt64(Int64(self.wall) + self.hosts[host].wallError))
     }
+
+    /// What wall clocks that are right show, in milliseconds since 1970.
+    var wall: UInt64 { 1_700_000_000_000 + self.now.nanoseconds / 1_000_000 }
 
     mutating func arm(_ executor: Int, _ process: ClusterProcess, due: Instant, on host: Int) {
         let time = max(self.now, self.hosts[host].clock.time(of: due))
@@ -104,7 +118,7 @@ extension ClusterSimulation {
     }
 
     private mutating func perform(
-        _ turn: RegisterShard.Turn, of executor: Int, _ process: ClusterProcess, on host: Int
+        _ turn: PartitionShard.Turn, of executor: Int, _ process: ClusterProcess, on host: Int
     ) {
         self.perform(turn.jobs, on: host, process)
         for (node, frame) in turn.frames { self.send(frame, to: node, from: host) }
@@ -115,8 +129,8 @@ extension ClusterSimulation {
                 change.term)
             self.narrate(host, change.group, "\(change.role) in term \(change.term)")
         }
-        for (group, output) in turn.outputs { self.answer(output, of: group, process, on: host) }
-        for (group, request) in turn.strays { self.strayed(request, group, process) }
+        for (group, request) in turn.strays { self.strayed(request, group, process, on: host) }
+        for input in self.serve(turn.outputs, process, on: host) { self.submit(.shard(input), executor, on: host) }
     }
 
     // MARK: Checks
@@ -127,8 +141,9 @@ extension ClusterSimulation {
             case .elected(let raft):
                 self.counters.elections += 1
                 self.checks.elected(raft, group: Int(raft.group.number), on: host, at: self.now)
-            case .applied(let entries, let raft):
-                self.checks.applied(entries, group: Int(raft.group.number), by: raft, on: host, at: self.now)
+            case .applied(let entries, let group, let term, let isLeader):
+                self.checks.applied(entries, group: Int(group.number), in: term, on: host, at: self.now)
+                if isLeader { self.checkHolders(of: entries, group, on: host) }
             case .asked(let request, let message, let raft):
                 self.checks.asked(request, message, group: Int(raft.group.number), of: raft, on: host)
             case .refused(let reason): self.checks.refused(reason, on: host, at: self.now)
@@ -138,5 +153,24 @@ extension ClusterSimulation {
                 self.narrate(host, group, "removed")
             }
         }
+    }
+
+    /// What a leader has applied it is about to tell others of: it must be where every later quorum has it.
+    private mutating func checkHolders(of entries: [LogEntry], _ group: GroupID, on host: Int) {
+        guard let last = entries.last(where: { $0.kind == .command }) else { return }
+        let replicas = self.newestReplicas(of: group)
+        let holders = replicas.voters.filter { voter in
+            guard let place = self.places[voter.node] else { return false }
+            return self.hosts[place].disk.durableEnd(of: group, as: voter).map { $0 >= last.index } ?? false
+        }
+        self.checks.committed(
+            last.position, group: Int(group.number), holders: holders.count, of: replicas, on: host, at: self.now)
+    }
+    /// The newest configuration that anybody knows to be committed: whoever acknowledges may have slept while replicas moved.
+    private func newestReplicas(of group: GroupID) -> ReplicaSet {
+        let versions = self.hosts.compactMap { host in
+            host.process?.shard(of: group).raft(of: group) { $0.history.version(at: $0.commit) }
+        }
+        return versions.max { $0.index < $1.index }?.replicas ?? .empty
     }
 }

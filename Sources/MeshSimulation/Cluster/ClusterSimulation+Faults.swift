@@ -28,6 +28,7 @@ extension ClusterSimulation {
             for node in self.places.keys.sorted() where node != self.hosts[host].disk.id && self.random.below(2) == 0 {
                 self.tellShards(.suspected(node), on: host)
             }
+        case .setClock(let host, let error): self.hosts[host].wallError = error
         case .healAll: self.healAll()
         }
     }
@@ -41,16 +42,28 @@ extension ClusterSimulation {
         self.hosts[host].disk.bootEpoch += 1
         let boot = Boot(epoch: self.hosts[host].disk.bootEpoch, nonce: self.random.next())
         let id = self.hosts[host].disk.id
-        let makers = RegisterShard.Makers(state: { _ in RegisterState() }, lead: { _, _ in CommandLead() })
+        let makers = self.makers(for: ActivationHost(node: id, boot: boot.epoch))
         let shards = (0..<self.scenario.shards).map { _ in
-            RegisterShard(
+            PartitionShard(
                 node: id, life: boot.epoch, settings: self.settings, makers: makers, seed: self.random.next())
         }
-        let process = ClusterProcess(life: self.hosts[host].lives, boot: boot, id: id, shards: shards)
+        let service = PartitionService(random: self.random.split(), fails: self.now < self.scenario.healAt)
+        let process = ClusterProcess(life: self.hosts[host].lives, boot: boot, id: id, shards: shards, service: service)
         self.hosts[host].process = process
         self.places[id] = host
         self.trace.record(self.now.nanoseconds, UInt64(host), 10, boot.epoch)
         self.recover(process, on: host)
+    }
+
+    private func makers(for host: ActivationHost) -> PartitionShard.Makers {
+        let (placement, kinds, limits, rules) = (self.placement, self.kinds, self.scenario.limits, self.scenario.rules)
+        return PartitionShard.Makers(
+            state: { PartitionState(partition: Partition(index: UInt16($0.number)), rules: rules) },
+            lead: { group, seed in
+                PartitionLead(
+                    partition: Partition(index: UInt16(group.number)), placement: placement, host: host, kinds: kinds,
+                    schedules: SimulatedSchedules(), limits: limits, seed: seed)
+            })
     }
 
     private mutating func recover(_ process: ClusterProcess, on host: Int) {
@@ -72,7 +85,11 @@ extension ClusterSimulation {
         self.hosts[host].process = nil
         let count = self.hosts[host].disk.unsyncedCount
         self.hosts[host].disk.lose(keeping: losesUnsynced ? self.random.below(count + 1) : count)
-        self.counters.unanswered += process.operations.count
+        for other in self.hosts.indices where other != host {
+            guard let life = self.hosts[other].process?.life else { continue }
+            let time = self.now + self.random.duration(in: .milliseconds(200)...(.seconds(3)))
+            self.queue.schedule(.hostGone(process.host, on: other, life: life), at: time)
+        }
         // A kernel that lives ends the streams of its dead process.
         guard !losesUnsynced else { return }
         for other in self.hosts.indices where other != host && self.network.passes(.streams, from: host, to: other) {
@@ -85,7 +102,9 @@ extension ClusterSimulation {
         self.network.healAll()
         for host in self.hosts.indices {
             self.hosts[host].isSlow = false
+            self.hosts[host].wallError = 0
             if let process = self.hosts[host].process {
+                process.service.fails = false
                 guard process.pausedUntil != nil else { continue }
                 process.pausedUntil = self.now
                 self.resume(host, life: process.life)

@@ -3,13 +3,13 @@ internal import MeshCore
 /// The state of one group on a simulated disk: ordered bytes under bytes, with a hash over all of them.
 struct KeyValueStore: DiskMachine {
     private var keys: [[UInt8]] = []
-    private var values: [[UInt8]: [UInt8]] = [:]
+    private var values: [[UInt8]: (bytes: [UInt8], hash: UInt64)] = [:]
     /// Independent of the order in which keys came to be, so that two replicas agree exactly if their contents do.
     private(set) var hash: UInt64 = 0
 
     init() {}
 
-    subscript(key: [UInt8]) -> [UInt8]? { self.values[key] }
+    subscript(key: [UInt8]) -> [UInt8]? { self.values[key]?.bytes }
 
     mutating func perform(_ batch: StateBatch) {
         for change in batch.changes {
@@ -25,30 +25,31 @@ struct KeyValueStore: DiskMachine {
     }
 
     private mutating func put(_ key: [UInt8], _ value: [UInt8]) {
-        if let before = self.values.updateValue(value, forKey: key) {
-            self.hash &-= Self.hash(key, before)
+        let hash = Self.hash(key, value)
+        if let before = self.values.updateValue((value, hash), forKey: key) {
+            self.hash &-= before.hash
         } else {
             self.keys.insert(key, at: self.place(of: key))
         }
-        self.hash &+= Self.hash(key, value)
+        self.hash &+= hash
     }
 
     private mutating func delete(_ key: [UInt8]) {
         guard let before = self.values.removeValue(forKey: key) else { return }
-        self.hash &-= Self.hash(key, before)
+        self.hash &-= before.hash
         self.keys.remove(at: self.place(of: key))
     }
 
     func read(_ read: StateRead) -> [StorageEntry] {
         switch read {
-        case .key(let key): return self.values[key].map { [StorageEntry(key: key, value: $0)] } ?? []
+        case .key(let key): return self[key].map { [StorageEntry(key: key, value: $0)] } ?? []
         case .range(let prefix, let start, let limit, let bytesMax):
             var entries: [StorageEntry] = []
             var bytes = 0
             let first = start.lexicographicallyPrecedes(prefix) ? prefix : start
             for key in self.keys[self.place(of: first)...] {
                 guard key.starts(with: prefix), entries.count < limit, bytes < bytesMax else { break }
-                let value = self.values[key] ?? []
+                let value = self[key] ?? []
                 bytes += key.count + value.count
                 entries.append(StorageEntry(key: key, value: value))
             }
@@ -79,7 +80,7 @@ struct KeyValueStore: DiskMachine {
         var writer = WireWriter()
         for key in self.keys {
             writer.write(bytes: key)
-            writer.write(bytes: self.values[key] ?? [])
+            writer.write(bytes: self[key] ?? [])
         }
         return writer.bytes
     }

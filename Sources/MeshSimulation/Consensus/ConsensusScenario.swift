@@ -41,6 +41,8 @@ package enum ConsensusFault: String, CaseIterable, Hashable, Sendable {
     case compaction
     /// The clients rest now and then, so that groups fall asleep.
     case idle
+    /// The wall clock of one host is an hour off, now and then. Consensus knows none; partitions do.
+    case clock
 
     /// At most one of these befalls a run: a quorum of three survives one.
     var destroys: Bool { self == .wipe || self == .restore || self == .losesynced }
@@ -111,6 +113,8 @@ package struct ConsensusFaultPlan: Sendable {
         case reconfigure
         case transfer
         case hint(Int)
+        /// By so many milliseconds wrong from here on.
+        case setClock(Int, Int64)
         case healAll
     }
 
@@ -137,10 +141,15 @@ package struct ConsensusFaultPlan: Sendable {
         switch scenario.faults {
         case .only(let kinds): self.kinds = kinds
         case .swarm:
-            for kind in ConsensusFault.allCases where self.random.chance(.percent(50)) { self.kinds.insert(kind) }
+            for kind in ConsensusFault.allCases where kind != .clock && self.random.chance(.percent(50)) {
+                self.kinds.insert(kind)
+            }
         }
         self.keepOneDestroyer()
-        for kind in ConsensusFault.allCases where self.kinds.contains(kind) { self.plan(kind) }
+        for kind in ConsensusFault.allCases where self.kinds.contains(kind) && kind != .clock { self.plan(kind) }
+        // After all others, so that what these draw is as it was before there was this one.
+        if scenario.faults == .swarm, self.random.chance(.percent(50)) { self.kinds.insert(.clock) }
+        if self.kinds.contains(.clock) { self.plan(.clock) }
         if self.weather != SimulatedNetwork.Weather() { self.add(.weather(self.weather), at: ConsensusScenario.warm) }
         self.add(.healAll, at: self.healAt)
         self.faults.sort { $0.at < $1.at }
@@ -194,6 +203,11 @@ package struct ConsensusFaultPlan: Sendable {
         case .reconfigure: for _ in 0..<24 { self.add(.reconfigure, at: self.moment()) }
         case .transfer: for _ in 0..<16 { self.add(.transfer, at: self.moment()) }
         case .hint: for _ in 0..<12 { self.add(.hint(self.random.below(self.hosts)), at: self.moment()) }
+        case .clock:
+            for _ in 0..<3 {
+                self.add(.setClock(host, self.random.below(2) == 0 ? 3_600_000 : -3_600_000), at: self.moment())
+                self.add(.setClock(host, 0), at: self.moment())
+            }
         case .compaction, .idle: break
         }
     }

@@ -133,7 +133,7 @@ extension ConsensusSimulation {
         guard let process = self.hosts[host].process, let raft = process.groups[group], let last = entries.last else {
             return
         }
-        self.checks.applied(entries, group: group, by: raft, on: host, at: self.now)
+        self.checks.applied(entries, group: group, in: raft.term, on: host, at: self.now)
         self.hosts[host].disk.replicas[group]?.write(.applied(entries, through: last.index))
         self.sync(host)
         if let machine = self.hosts[host].disk.replicas[group]?.current.machine {

@@ -23,6 +23,7 @@ extension ConsensusSimulation {
         case .reconfigure: self.reconfigure()
         case .transfer: self.transfer()
         case .hint(let host): self.hint(host)
+        case .setClock: break
         case .healAll: self.healAll()
         }
     }

@@ -80,7 +80,7 @@ package struct ConsensusSimulation {
     }
 
     package mutating func finish() -> ConsensusReport {
-        if self.checks.violation == nil { self.checks.finish(at: self.now) }
+        if self.checks.violation == nil { self.checks.finish(at: self.now, servedUntil: self.now) }
         if self.checks.violation != nil { self.describeGroups() }
         return ConsensusReport(self)
     }

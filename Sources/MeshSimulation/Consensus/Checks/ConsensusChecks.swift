@@ -80,8 +80,8 @@ package struct ConsensusChecks: Sendable {
             "\(raft.id) follows that of index \(raft.history.latest.index), its log's last is \(logged)")
     }
 
-    mutating func applied(_ entries: [LogEntry], group: Int, by raft: Raft, on host: Int, at now: VirtualTime) {
-        self.report(LogSafety.machineName, host, now, self.logs[group].applied(entries, in: raft.term))
+    mutating func applied(_ entries: [LogEntry], group: Int, in term: Term, on host: Int, at now: VirtualTime) {
+        self.report(LogSafety.machineName, host, now, self.logs[group].applied(entries, in: term))
     }
 
     mutating func reached(_ index: LogIndex, hash: UInt64, group: Int, on host: Int, at now: VirtualTime) {
@@ -92,8 +92,15 @@ package struct ConsensusChecks: Sendable {
         _ position: LogPosition, group: Int, key: Int, holders: Int, of replicas: ReplicaSet, on host: Int,
         at now: VirtualTime
     ) {
-        self.lastAcknowledged[group] = now
         self.registers.wrote(version: position.index, group: group, key: key)
+        self.committed(position, group: group, holders: holders, of: replicas, on: host, at: now)
+    }
+
+    /// What a leader knows to be committed, and may tell others of.
+    mutating func committed(
+        _ position: LogPosition, group: Int, holders: Int, of replicas: ReplicaSet, on host: Int, at now: VirtualTime
+    ) {
+        self.lastAcknowledged[group] = now
         guard self.damagedHosts.isEmpty, holders < replicas.voters.count - replicas.quorum + 1 else { return }
         self.report(
             "acknowledged means in every later quorum", host, now,
@@ -131,9 +138,9 @@ package struct ConsensusChecks: Sendable {
         if let violation = self.progress.woke(host, at: now), self.violation == nil { self.violation = violation }
     }
 
-    /// Liveness: with all faults healed, every group has served its clients until the end.
-    mutating func finish(at now: VirtualTime) {
-        for (group, last) in self.lastAcknowledged.enumerated() where last + .seconds(3) < now && self.violation == nil
+    /// Liveness: with all faults healed, every group has served its clients until these went.
+    mutating func finish(at now: VirtualTime, servedUntil end: VirtualTime) {
+        for (group, last) in self.lastAcknowledged.enumerated() where last + .seconds(3) < end && self.violation == nil
         {
             self.violation = Violation(
                 "liveness", at: now,
