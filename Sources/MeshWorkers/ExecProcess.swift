@@ -7,8 +7,10 @@ internal import Subprocess
 struct ExecProcess: ActorHandler, Sendable {
     typealias Running = Execution<CustomWriteInput, SequenceOutput, SequenceOutput>
 
-    /// A reply of 1 MiB, as the program writes it, and its envelope.
-    static let lineBytesMax = 2 << 20
+    /// A reply and a state of 1 MiB each, as the program writes them, and their envelope.
+    static let lineBytesMax = 3 << 20
+    /// Where the program's state is among the actor's values.
+    private static let stateKey = "state"
     private static let atomicBytesMax = 4096
 
     private let execution: Running
@@ -27,9 +29,13 @@ struct ExecProcess: ActorHandler, Sendable {
         do throws(TurnFailure) {
             try self.answers.requireEmpty()
             if let reason = self.answers.reason { throw .gone(reason) }
-            try await self.write(ExecLine.request(message, id: id, path: path))
-            let answer = try await self.answers.next()
-            return try ExecLine.reply(in: answer, to: id)
+            let before = state[Self.stateKey]
+            try await self.write(ExecLine.request(message, id: id, path: path, state: before))
+            let answer = try ExecLine.answer(in: try await self.answers.next(), to: id)
+            if let after = answer.state, after != before {
+                state[Self.stateKey] = after == Array("null".utf8) ? nil : after
+            }
+            return answer.reply
         } catch {
             if case .crashed = error { self.kill() }
             throw error
