@@ -33,7 +33,9 @@ extension Runtime: PeerHandler {
                     _ = self.transmit(PeerFrame(kind: .answer, correlation: frame.correlation, body: body), to: node)
                 }
             case .answer: self.requests.answered(frame.correlation, by: node, .listing(frame.body))
-            case .membership, .keyring, .diagnosis, .heartbeat, .consensus, .snapshot, .partition, .placement: break
+            case .membership, .keyring, .diagnosis, .heartbeat, .consensus, .snapshot, .partition, .placement,
+                .hosting:
+                break
             }
         } catch {
             self.metrics.malformed.increment()

@@ -57,7 +57,7 @@ private func requirement(_ text: String) {
 
 /// What is accepted travels to the other nodes and is accepted there.
 private func definitions(_ bytes: [UInt8]) {
-    guard let definitions = try? DefinitionReader.readAll(bytes) else { return }
+    guard let definitions = try? DefinitionReader.read(bytes) else { return }
     require(
         !definitions.isEmpty && definitions.count <= DocumentParser.documentsMax, "\(definitions.count) definitions")
     for definition in definitions {

@@ -128,6 +128,10 @@ private func body(_ kind: PeerFrame.Kind, _ bytes: [UInt8]) {
         guard let frame = try? PlacementFrame(decoding: bytes) else { return }
         let again = try? PlacementFrame(decoding: frame.encoded())
         require(again == frame, "\(frame) came back as \(String(describing: again))")
+    case .hosting:
+        guard let (partition, frame) = try? HostFrame.decode(bytes) else { return }
+        let again = try? HostFrame.decode(frame.encoded(of: partition))
+        require(again?.1 == frame, "\(frame) came back as \(String(describing: again))")
     case .membership: break
     }
 }

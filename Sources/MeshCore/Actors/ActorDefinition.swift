@@ -49,8 +49,4 @@ package struct ActorDefinition: Hashable, Sendable {
         self.placement = placement
         self.source = source
     }
-
-    /// Whether the actors of today run where this asks for: they run on the owner of their path, whoever that is. A
-    /// definition that asks for more is refused, for to run it anywhere would be to break what it was told.
-    package var isHonoured: Bool { self.placement.isEmpty }
 }

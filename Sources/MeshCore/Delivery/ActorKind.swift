@@ -8,20 +8,23 @@ package struct ActorKind: Hashable, Sendable {
     /// A host that has said nothing of a turn for so long loses the activation.
     package var turnLimit: Duration
     package var retry: RetryPolicy
-    /// Its activations run where some requirement says, and not simply at the leader.
+    /// It takes more than the leader's word to begin an activation: a place is asked for.
     package var isPlaced: Bool
+    /// Its activations run on whichever node has what they need, and go on there when the leader changes.
+    package var isMobile: Bool
     /// Two kinds with different revisions differ in something that a running activation must not mix.
     package var revision: UInt64
 
     package init(
         isInline: Bool, mailboxLimit: Int = ActorDefinition.mailboxLimitDefault, turnLimit: Duration = .seconds(30),
-        retry: RetryPolicy = .standard, isPlaced: Bool = false, revision: UInt64 = 0
+        retry: RetryPolicy = .standard, isPlaced: Bool = false, isMobile: Bool = false, revision: UInt64 = 0
     ) {
         self.isInline = isInline
         self.mailboxLimit = mailboxLimit
         self.turnLimit = turnLimit
         self.retry = retry
         self.isPlaced = isPlaced
+        self.isMobile = isMobile
         self.revision = revision
     }
 }

@@ -49,6 +49,9 @@ package struct LeadLimits: Sendable {
     package var placementPause = Duration.seconds(1)
     /// Nobody has named a host: ask again.
     package var placementTimeout = Duration.seconds(5)
+    /// How often a host on another node is asked for its turn, and for how long it may say nothing.
+    package var hostCheckInterval = Duration.seconds(2)
+    package var hostSilenceMax = Duration.seconds(10)
 
     /// Messages and bytes in one delivery to another partition, and deliveries to one that are not answered.
     package var deliveryCountMax = 256

@@ -46,8 +46,13 @@ struct Activation: Sendable {
     var orders: UInt64 = 0
     var turns: UInt64 = 0
     var running: Running?
+    /// It is in the queue of those that are looked after.
+    var isWatched = false
     /// What the host has to know before its first turn.
     var state: [StorageEntry]?
+    /// Its grant counts against no message: the host has it from an earlier leader and lives, or the grant before was given back
+    /// unused.
+    var isUncounted = false
     /// Keys of state after the last turn.
     var keys: Int
 
@@ -56,6 +61,10 @@ struct Activation: Sendable {
         var source: TurnSource
         /// The host loses the activation if it says nothing until then.
         var until: Instant
+        /// When it is asked, if it is on another node: orders and reports get lost between two nodes.
+        var askAt: Instant
+
+        var nextLook: Instant { min(self.until, self.askAt) }
     }
 
     init(
@@ -92,9 +101,9 @@ struct LeadSlot: Sendable {
     enum Phase: Sendable {
         case dormant
         /// Waits for a host, under the number of the query; it is asked anew if nobody answers.
-        case placing(UInt64, until: Instant)
+        case placing(ActivationID, until: Instant)
         /// Waits for the actor's state, under the number of the read.
-        case loading(UInt64, Host)
+        case loading(UInt64, ActivationID, Host)
         /// Waits for its grant, which must be committed before anything runs.
         case granting(Activation)
         case live(Activation)
@@ -137,6 +146,12 @@ struct LeadSlot: Sendable {
     var obstacle: String?
     /// The obstacle is that it could not be started.
     var isUnstartable = false
+    /// Where it ran last and what ended that, and how it came from host to host, the latest last.
+    var lastHost: NodeID?
+    var endReason = ""
+    /// The last grant was given back: nothing was begun under it.
+    var isGivenBack = false
+    var moves: [HostMove] = []
     /// When a round to a quorum last confirmed that its turns may touch what is outside.
     var confirmedAt: Instant?
     var idleSince: Instant?

@@ -6,12 +6,14 @@ package enum PartitionRequest: Sendable {
     case turn(TurnReport)
     /// It works on a long turn, and lives.
     case renewed(ActivationID)
+    /// It has the activation and never got this order: it was lost on the way.
+    case missing(ActivationID, order: UInt64)
     /// It does not have the activation that it was ordered to run.
     case disowned(ActivationID)
     /// This boot of a node is gone, and every one before it.
     case hostGone(Host)
     /// Where an activation may run; nobody, and what was missing.
-    case placed(UInt64, Placed)
+    case placed(ActivationID, Placed)
     /// Definitions changed, or members that activations may be placed on.
     case kindsChanged
     /// Of another partition's outbox, and whether actors here take more.
@@ -23,7 +25,8 @@ package enum PartitionRequest: Sendable {
     case resume
 
     package enum Placed: Hashable, Sendable {
-        case at(Host)
+        /// And, if another was its host before, why not there.
+        case at(Host, because: String = "")
         case nowhere(missing: String)
         /// What runs its turns could not be started. Waiting will hardly help, so who asks is told at once.
         case unstartable(String)
@@ -34,6 +37,8 @@ package enum PartitionRequest: Sendable {
 package enum PartitionOutput: Sendable {
     case answer(Requester, PartitionAnswer)
     case run(TurnOrder, on: Host)
+    /// How is this order getting on? Asked of other nodes only: between two nodes orders and reports get lost.
+    case check(ActivationID, ActorPath, order: UInt64, on: Host)
     /// The activation is over; what it still does comes to nothing.
     case release(ActivationID, ActorPath, on: Host)
     case place(PlacementQuery)
@@ -96,8 +101,21 @@ package struct MessageRequest: Sendable {
 
 /// Asks for a host for an activation.
 package struct PlacementQuery: Hashable, Sendable {
-    package var id: UInt64
+    /// Of the activation that is to be; a question that is asked anew has another.
+    package var id: ActivationID
     package var path: ActorPath
+    /// Where an earlier leader had it run. It stays there if it can, for that host has the program and may be in the middle
+    /// of a turn.
+    package var holder: Host?
+    /// Of the actor's kind: a host that knows another definition would run another actor.
+    package var revision: UInt64
+
+    package init(id: ActivationID, path: ActorPath, holder: Host? = nil, revision: UInt64 = 0) {
+        self.id = id
+        self.path = path
+        self.holder = holder
+        self.revision = revision
+    }
 }
 
 /// A part of one partition's outbox on its way to another, and a question.

@@ -11,26 +11,36 @@ extension PartitionLead {
             return self.evictIdle(into: &effects)
         }
         self.activationCount += 1
-        guard slot.kind.isPlaced else { return self.load(path, on: self.host, over: state, into: &effects) }
-        let number = self.number()
+        let id = ActivationID(term: self.term, number: self.number())
+        guard slot.kind.isPlaced else { return self.load(path, as: id, on: self.host, into: &effects) }
         let until = context.now + self.limits.placementTimeout
-        self.slots[path]?.phase = .placing(number, until: until)
+        self.slots[path]?.phase = .placing(id, until: until)
         self.pauses.add(path, due: until)
-        self.placements[number] = path
-        effects.put(.place(PlacementQuery(id: number, path: path)))
+        self.placements[id] = path
+        let holder = slot.kind.isMobile ? self.inheritedHolder(state.actor(path), in: context) : nil
+        effects.put(.place(PlacementQuery(id: id, path: path, holder: holder, revision: slot.kind.revision)))
+    }
+
+    /// Where an earlier leader had the actor run, unless that came to an end.
+    private func inheritedHolder(_ record: ActorRecord?, in context: LeadContext) -> Host? {
+        guard let holder = record?.holder, !holder.hasEnded, holder.token.incarnation == context.incarnation,
+            holder.token.index <= self.inherited
+        else { return nil }
+        return Host(node: holder.host, boot: holder.boot)
     }
 
     mutating func placed(
-        _ number: UInt64, _ placed: PartitionRequest.Placed, over state: PartitionState, in context: LeadContext,
+        _ id: ActivationID, _ placed: PartitionRequest.Placed, over state: PartitionState, in context: LeadContext,
         into effects: inout Effects
     ) {
-        guard let path = self.placements.removeValue(forKey: number), let slot = self.slots[path],
-            case .placing(number, _) = slot.phase
+        guard let path = self.placements.removeValue(forKey: id), let slot = self.slots[path],
+            case .placing(id, _) = slot.phase
         else { return }
         switch placed {
-        case .at(let host): self.load(path, on: host, over: state, into: &effects)
-        case .nowhere(let missing):
-            self.stop(path, because: "no member qualifies: \(missing)", at: context.now)
+        case .at(let host, let because):
+            if !because.isEmpty { self.slots[path]?.endReason = because }
+            self.load(path, as: id, on: host, into: &effects)
+        case .nowhere(let missing): self.stop(path, because: missing, at: context.now)
         case .unstartable(let reason):
             self.stop(path, because: reason, at: context.now)
             self.slots[path]?.isUnstartable = true
@@ -39,8 +49,8 @@ extension PartitionLead {
     }
 
     /// The question or its answer was lost; it is asked anew.
-    mutating func notPlaced(_ path: ActorPath, _ number: UInt64, at now: Instant) {
-        self.placements[number] = nil
+    mutating func notPlaced(_ path: ActorPath, _ id: ActivationID, at now: Instant) {
+        self.placements[id] = nil
         self.stop(path, because: "nobody says where it may run", at: now)
     }
 
@@ -58,10 +68,10 @@ extension PartitionLead {
     // MARK: State
 
     private mutating func load(
-        _ path: ActorPath, on host: Host, over state: PartitionState, into effects: inout Effects
+        _ path: ActorPath, as id: ActivationID, on host: Host, into effects: inout Effects
     ) {
         let number = self.number()
-        self.slots[path]?.phase = .loading(number, host)
+        self.slots[path]?.phase = .loading(number, id, host)
         self.readings[number] = .load(path)
         effects.read(
             number,
@@ -78,9 +88,8 @@ extension PartitionLead {
         _ path: ActorPath, _ number: UInt64, _ answers: [[StorageEntry]], over state: PartitionState,
         in context: LeadContext
     ) {
-        guard let slot = self.slots[path], case .loading(number, let host) = slot.phase, answers.count == 2 else {
-            return
-        }
+        guard let slot = self.slots[path], case .loading(number, let id, let host) = slot.phase, answers.count == 2
+        else { return }
         let values = answers[0]
         let bytes = values.reduce(0) { $0 + $1.value.count }
         guard values.count <= self.limits.stateKeysMax, bytes < self.limits.stateBytesMax else {
@@ -92,7 +101,6 @@ extension PartitionLead {
         }
         // What is in memory counts before what the disk holds.
         let record = state.actor(path) ?? answers[1].first.flatMap { try? ActorRecord(decoding: $0.value) }
-        let id = ActivationID(term: self.term, number: self.number())
         var entries: [StorageEntry] = []
         for value in values {
             guard let stored = try? StateValue(decoding: value.value) else {
@@ -100,18 +108,24 @@ extension PartitionLead {
             }
             entries.append(StorageEntry(key: PartitionKeys.stateKey(of: value.key, path: path), value: stored.bytes))
         }
-        self.slots[path]?.phase = .live(
-            Activation(
-                id, of: slot.kind, on: host, version: record?.version ?? 0, expects: record?.token, state: entries))
+        var activation = Activation(
+            id, of: slot.kind, on: host, version: record?.version ?? 0, expects: record?.token, state: entries)
+        let isInherited = slot.kind.isMobile && self.inheritedHolder(record, in: context) == host
+        activation.isUncounted = isInherited || slot.isGivenBack
+        self.slots[path]?.isGivenBack = false
+        self.slots[path]?.phase = .live(activation)
         self.slots[path]?.applied = 0
         self.slots[path]?.obstacle = nil
         self.slots[path]?.isUnstartable = false
+        self.slots[path]?.note(host.node, after: record?.holder?.host, at: context.wall)
         self.activations[id] = path
         self.ring.add(path, class: self.rank(of: path, state.actor(path)))
     }
 
     func grantProposal(for activation: Activation, head: MailboxOffset?) -> Grant {
-        Grant(host: activation.host.node, boot: activation.host.boot, expects: activation.expects, head: head)
+        Grant(
+            host: activation.host.node, boot: activation.host.boot, expects: activation.expects,
+            head: activation.isUncounted ? nil : head)
     }
 
     /// Has the grant committed before anything runs.
@@ -158,6 +172,7 @@ extension PartitionLead {
         guard let slot = self.slots[path], let activation = slot.activation else { return }
         self.activations[activation.id] = nil
         self.slots[path]?.phase = .dormant
+        self.slots[path]?.lastHost = activation.host.node
         self.slots[path]?.idleSince = nil
         effects.put(.release(activation.id, path, on: activation.host))
         if let running = activation.running {
@@ -174,7 +189,7 @@ extension PartitionLead {
     }
 
     /// A turn whose end nobody will hear of: its message is tried again, once it is committed.
-    private mutating func abandon(_ source: TurnSource, at path: ActorPath, into effects: inout Effects) {
+    mutating func abandon(_ source: TurnSource, at path: ActorPath, into effects: inout Effects) {
         switch source {
         case .waiting(let message): self.giveBack(message, at: path)
         case .arrival(let arrival): self.rerun(arrival, isEphemeral: false, at: path, isRetry: true)
@@ -246,42 +261,6 @@ extension PartitionLead {
         if let before = self.slots[path]?.pausedUntil, before >= until { return }
         self.slots[path]?.pausedUntil = until
         self.pauses.add(path, due: until)
-    }
-
-    // MARK: Hosts
-
-    mutating func disowned(_ id: ActivationID, into effects: inout Effects) {
-        guard let path = self.activations[id] else { return }
-        self.end(path, into: &effects)
-    }
-
-    /// Every activation of that boot, or of one before it, is over. Their messages are granted anew, under higher tokens.
-    mutating func hostGone(_ host: Host, into effects: inout Effects) {
-        let gone = self.activations.filter { _, path in
-            guard let place = self.slots[path]?.activation?.host else { return false }
-            return place.node == host.node && place.boot <= host.boot
-        }
-        for path in gone.values.sorted() { self.end(path, into: &effects) }
-    }
-
-    mutating func renewed(_ id: ActivationID, at now: Instant) {
-        guard let path = self.activations[id], let slot = self.slots[path], var activation = slot.activation,
-            activation.running != nil
-        else { return }
-        activation.running?.until = now + slot.kind.turnLimit
-        self.slots[path]?.activation = activation
-    }
-
-    /// Hosts that have been silent for longer than a turn may take.
-    mutating func checkTurnLimits(at now: Instant, into effects: inout Effects) {
-        while let id = self.turnLimits.popDue(at: now) {
-            guard let path = self.activations[id], let running = self.slots[path]?.activation?.running else { continue }
-            if running.until > now {
-                self.turnLimits.add(id, due: running.until)
-            } else {
-                self.end(path, into: &effects)
-            }
-        }
     }
 
     /// Activations of kinds that have changed end after their turn; what could not run may be able to now.

@@ -56,8 +56,8 @@ extension PartitionLead {
             // Without a definition there is nobody to wake: messages wait until one is applied again.
             return self.restIfLive(path, at: context.now, into: &effects)
         }
-        if case .placing(let number, let until) = self.slots[path]?.phase, until <= context.now {
-            return self.notPlaced(path, number, at: context.now)
+        if case .placing(let id, let until) = self.slots[path]?.phase, until <= context.now {
+            return self.notPlaced(path, id, at: context.now)
         }
         let record = state.actor(path)
         let next = self.dropExpired(at: path, record, in: context, into: &effects)
@@ -157,6 +157,8 @@ extension PartitionLead {
         if !self.placeless.isEmpty, activation.orders >= self.limits.turnsPerPlace {
             return self.end(path, into: &effects)
         }
+        // What its host begins has to mean the same to another leader: it builds on what is committed.
+        if slot.kind.isMobile, slot.unapplied > 0 { return }
         // Until its grant is applied nobody knows the token.
         if case .riding = activation.standing { return }
         guard let source = self.source(of: slot, next, state.actor(path)) else { return }
@@ -206,13 +208,14 @@ extension PartitionLead {
         let kind = before.kind
         var activation = before
         activation.orders += 1
-        activation.running = Activation.Running(source: source, until: context.now + kind.turnLimit)
-        var isCommitted = false
+        let isNear = activation.host.node == self.host.node
+        activation.running = Activation.Running(
+            source: source, until: context.now + self.patience(with: activation),
+            askAt: isNear ? .distantFuture : context.now + self.limits.hostCheckInterval)
         switch source {
         case .waiting(let message):
             self.withTail(of: path) { _ = $0.take(message.offset) }
             self.slots[path]?.ranEphemeral = false
-            isCommitted = self.isGranted(activation)
         case .arrival(let arrival):
             _ = self.slots[path]?.arrivals.popFirst()
             self.arrivalBytes -= arrival.byteCount
@@ -221,23 +224,26 @@ extension PartitionLead {
             self.ephemeralBytes -= arrival.byteCount
             self.slots[path]?.ranEphemeral = true
         }
-        effects.put(
-            .run(
-                TurnOrder(
-                    activation: activation.id, path: path, number: activation.orders, envelope: source.envelope,
-                    isEphemeral: source.isEphemeral, isCommitted: isCommitted, state: activation.state,
-                    limit: kind.turnLimit),
-                on: activation.host))
-        activation.state = nil
+        effects.put(.run(self.order(source, at: path, activation), on: activation.host))
+        // One on its way to another node may get lost.
+        if isNear { activation.state = nil }
         if kind.isInline {
             self.inlineRunning += 1
         } else {
             self.hostedRunning += 1
-            self.turnLimits.add(activation.id, due: context.now + kind.turnLimit)
+            self.watch(&activation)
         }
         self.slots[path]?.phase = .live(activation)
         self.slots[path]?.idleSince = nil
         self.slots[path]?.pausedUntil = nil
+    }
+
+    func order(_ source: TurnSource, at path: ActorPath, _ activation: Activation) -> TurnOrder {
+        let isCommitted = if case .waiting = source { self.isGranted(activation) } else { false }
+        return TurnOrder(
+            activation: activation.id, path: path, number: activation.orders, envelope: source.envelope,
+            version: activation.version, isEphemeral: source.isEphemeral, isCommitted: isCommitted,
+            state: activation.state, limit: activation.kind.turnLimit)
     }
 
     // MARK: Arrivals that do not run at once

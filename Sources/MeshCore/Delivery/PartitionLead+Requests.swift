@@ -200,7 +200,7 @@ extension PartitionLead {
                     DeliveryAnswer(destination: self.partition, stream: delivery.delivery.stream, verdict: .later),
                     to: route))
         case .drain: effects.put(.drained)
-        case .turn, .renewed, .disowned, .hostGone, .placed, .kindsChanged, .delivered, .resume: break
+        case .turn, .renewed, .missing, .disowned, .hostGone, .placed, .kindsChanged, .delivered, .resume: break
         }
     }
 }

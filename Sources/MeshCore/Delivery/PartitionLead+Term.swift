@@ -11,6 +11,7 @@ extension PartitionLead {
     mutating func begin(over state: PartitionState, in context: LeadContext, into effects: inout Effects) {
         self.phase = .serving
         self.term = context.term
+        self.inherited = state.totals.applied
         self.proposedAt = context.now
         self.recovering = RecoveryCursor(paths: state.busyActors[...])
         self.timers.soonest = 0
@@ -32,7 +33,8 @@ extension PartitionLead {
     mutating func resign(in context: LeadContext, into effects: inout Effects) {
         guard self.isLeading else { return }
         for path in self.activations.values.sorted() {
-            guard let activation = self.slots[path]?.activation else { continue }
+            // One that is not tied to this leader is left to the next.
+            guard let activation = self.slots[path]?.activation, !activation.kind.isMobile else { continue }
             effects.put(.release(activation.id, path, on: activation.host))
         }
         for id in self.waiters.messages {
@@ -80,17 +82,24 @@ extension PartitionLead {
     mutating func reportDrained(at now: Instant, into effects: inout Effects) {
         guard case .draining(let deadline, isDone: false) = self.phase else { return }
         if deadline <= now {
-            for path in self.activations.values.sorted() where self.slots[path]?.activation?.running != nil {
+            for path in self.activations.values.sorted() where self.hasTurnHere(path) {
                 self.end(path, into: &effects)
             }
             // What is under way to the log comes to its end by itself.
             self.phase = .draining(by: .distantFuture, isDone: false)
         }
-        guard self.inlineRunning + self.hostedRunning == 0, !self.gathered.contains(where: \.isTurn),
+        guard !self.activations.values.contains(where: { self.hasTurnHere($0) }),
+            !self.gathered.contains(where: \.isTurn),
             !self.proposals.values.contains(where: { $0.contains(where: \.isTurn) })
         else { return }
         self.phase = .draining(by: deadline, isDone: true)
         effects.put(.drained)
+    }
+
+    /// A turn that would be lost with this leader: others go on under the next.
+    private func hasTurnHere(_ path: ActorPath) -> Bool {
+        guard let activation = self.slots[path]?.activation, activation.running != nil else { return false }
+        return !activation.kind.isMobile
     }
 
     // MARK: Time
@@ -103,7 +112,7 @@ extension PartitionLead {
         soonest.lower(to: self.waiters.nextDue)
         soonest.lower(to: self.pauses.nextDue)
         soonest.lower(to: self.idle.nextDue)
-        soonest.lower(to: self.turnLimits.nextDue)
+        soonest.lower(to: self.hostWatch.nextDue)
         soonest.lower(to: self.rechecks.nextDue)
         soonest.lower(to: self.timers.wakeAt)
         soonest.lower(to: self.tickAt)
@@ -126,7 +135,7 @@ extension PartitionLead {
             self.ring.add(path, class: self.rank(of: path, state.actor(path)))
         }
         self.endIdle(at: now, into: &effects)
-        self.checkTurnLimits(at: now, into: &effects)
+        self.lookAfterHosts(at: now, into: &effects)
         self.advanceFlows(over: state, at: now, into: &effects)
         self.tickIfDue(over: state, in: context, into: &effects)
         self.lookForTimers(in: context, into: &effects)

@@ -10,6 +10,8 @@ extension PartitionLead {
             activation.orders == report.number
         else { return }
         activation.running = nil
+        // The host has it, and changes it from now on.
+        activation.state = nil
         self.slots[path]?.phase = .live(activation)
         self.stoppedRunning(activation.kind)
         switch report.end {
@@ -25,6 +27,11 @@ extension PartitionLead {
         case .failed(let failure, let error):
             self.failed(failure, error, running.source, at: path, over: state, in: context, into: &effects)
             if failure.endsActivation { self.end(path, into: &effects) }
+        case .notBegun:
+            self.slots[path]?.isGivenBack = true
+            self.slots[path]?.endReason = "what should have run it there was gone"
+            self.abandon(running.source, at: path, into: &effects)
+            self.end(path, into: &effects)
         case .wantsCommit: self.commitFirst(running.source, at: path, over: state, in: context, into: &effects)
         }
         self.ring.add(path, class: self.rank(of: path, state.actor(path)))

@@ -40,6 +40,8 @@ package struct PartitionLead: GroupLead {
 
     var phase = Phase.following
     var term: Term = 0
+    /// The last entry of earlier leaders: what was granted up to here they granted.
+    var inherited: LogIndex = 0
     var lastNumber: UInt64 = 0
     package internal(set) var tally = LeadTally()
 
@@ -48,7 +50,7 @@ package struct PartitionLead: GroupLead {
     /// Actors with messages that the state knows of from before this leader's term, not looked at yet.
     var recovering: RecoveryCursor?
     var activations: [ActivationID: ActorPath] = [:]
-    var placements: [UInt64: ActorPath] = [:]
+    var placements: [ActivationID: ActorPath] = [:]
     var readings: [UInt64: ReadPurpose] = [:]
     var waiters = Waiters()
 
@@ -83,7 +85,7 @@ package struct PartitionLead: GroupLead {
     var pauses = DeadlineQueue<ActorPath>()
     var idle = DeadlineQueue<ActorPath>()
     var idleCount = 0
-    var turnLimits = DeadlineQueue<ActivationID>()
+    var hostWatch = DeadlineQueue<ActivationID>()
     var flows: [Partition: OutboxFlow] = [:]
     var senders: [ActorPath: HeldSender] = [:]
     var rechecks = DeadlineQueue<ActorPath>()
@@ -138,9 +140,10 @@ package struct PartitionLead: GroupLead {
         case .openSession(let requester): self.gather(.session(requester))
         case .turn(let report): self.reported(report, over: state, in: context, into: &effects)
         case .renewed(let id): self.renewed(id, at: context.now)
+        case .missing(let id, let order): self.missing(id, order: order, into: &effects)
         case .disowned(let id): self.disowned(id, into: &effects)
-        case .hostGone(let host): self.hostGone(host, into: &effects)
-        case .placed(let number, let placed): self.placed(number, placed, over: state, in: context, into: &effects)
+        case .hostGone(let host): self.hostGone(host, in: context, into: &effects)
+        case .placed(let id, let placed): self.placed(id, placed, over: state, in: context, into: &effects)
         case .kindsChanged: self.kindsChanged(over: state)
         case .delivery(let delivery, let route):
             self.receive(delivery, from: route, over: state, in: context, into: &effects)
@@ -166,6 +169,26 @@ package struct LeadActivity: Hashable, Sendable {
     package var host: NodeID?
     /// Why it cannot run, if it cannot.
     package var obstacle: String?
+    package var moves: [HostMove]
+}
+
+/// An activation came to another host.
+package struct HostMove: Hashable, Sendable {
+    package static let keptMax = 4
+    package static let reasonBytesMax = 512
+
+    /// By the leader's wall clock, in milliseconds since 1970.
+    package var at: UInt64
+    package var from: NodeID
+    package var to: NodeID
+    package var reason: String
+
+    package init(at wall: UInt64, from: NodeID, to: NodeID, reason: String) {
+        self.at = wall
+        self.from = from
+        self.to = to
+        self.reason = clipped(reason, toBytes: Self.reasonBytesMax)
+    }
 }
 
 extension PartitionLead {
@@ -176,6 +199,7 @@ extension PartitionLead {
     package func activity(of path: ActorPath) -> LeadActivity? {
         guard let slot = self.slots[path] else { return nil }
         return LeadActivity(
-            isLive: slot.activation != nil, host: slot.activation?.host.node, obstacle: slot.obstacle)
+            isLive: slot.activation != nil, host: slot.activation?.host.node, obstacle: slot.obstacle,
+            moves: slot.moves)
     }
 }

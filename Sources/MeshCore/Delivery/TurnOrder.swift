@@ -30,6 +30,9 @@ package struct TurnOrder: Hashable, Sendable {
     /// Within the activation, from 1.
     package var number: UInt64
     package var envelope: Envelope
+    /// The actor's version before it. A host that has begun the same message on the same version for another leader need not
+    /// begin again.
+    package var version: UInt64
     package var isEphemeral: Bool
     /// The message is committed, and so is the right to run it: it may touch what is outside of the mesh.
     package var isCommitted: Bool
@@ -37,6 +40,21 @@ package struct TurnOrder: Hashable, Sendable {
     package var state: [StorageEntry]?
     /// A host that is silent for longer loses the activation; it says `renewed` if the turn takes longer.
     package var limit: Duration
+
+    package init(
+        activation: ActivationID, path: ActorPath, number: UInt64, envelope: Envelope, version: UInt64,
+        isEphemeral: Bool, isCommitted: Bool, state: [StorageEntry]?, limit: Duration
+    ) {
+        self.activation = activation
+        self.path = path
+        self.number = number
+        self.envelope = envelope
+        self.version = version
+        self.isEphemeral = isEphemeral
+        self.isCommitted = isCommitted
+        self.state = state
+        self.limit = limit
+    }
 }
 
 /// What a host says of a turn that it was ordered to run.
@@ -47,6 +65,9 @@ package struct TurnReport: Hashable, Sendable {
         case failed(FailureType, MeshError)
         /// Nothing was done: this message is to be committed before it runs.
         case wantsCommit
+        /// The message was given to nobody: what should have run it was gone before. The activation ends, and its grant counts
+        /// against no message.
+        case notBegun
     }
 
     package var activation: ActivationID

@@ -23,6 +23,8 @@ package struct PeerFrame: Hashable, Sendable {
         case partition = 12
         /// What leaders report to the leader of the meta group, and where it wants their replicas.
         case placement = 13
+        /// Between leaders of partitions and the nodes that run their activations.
+        case hosting = 14
     }
 
     /// Header and body together; a message of 1 MiB and its envelope fit.

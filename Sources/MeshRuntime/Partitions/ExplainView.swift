@@ -1,3 +1,6 @@
+// What `meshnode explain` shows. The names are those of the JSON, which is snake_case.
+// swift-format-ignore-file: AlwaysUseLowerCamelCase
+
 package import MeshCore
 
 /// Where an actor is and why, as `meshnode explain` shows it.
@@ -17,6 +20,23 @@ package struct ExplainView: Codable, Sendable {
         }
     }
 
+    /// A member as the actor's host, as the leader of its partition sees it now.
+    package struct Candidate: Codable, Sendable {
+        package struct Part: Codable, Sendable {
+            package var criterion: String
+            package var points: Int
+            package var because: String
+        }
+
+        package var node: String
+        /// `fits`; `lacks`, if it does not have what is required; `barred`, if nothing may begin there.
+        package var finding: String
+        /// Why not, if it does not fit.
+        package var reason: String
+        package var score: Int
+        package var parts: [Part]
+    }
+
     package var path: String
     package var partition: Int
     /// Name of the member that leads the partition, if this node knows.
@@ -33,6 +53,11 @@ package struct ExplainView: Codable, Sendable {
     package var waiting: UInt64?
     /// Why it cannot run.
     package var obstacle: String?
+    /// The best first, and those that do not qualify behind them, at most 64. One that has the actor keeps it for as long as
+    /// it qualifies.
+    package var candidates: [Candidate] = []
+    /// How its activation came from host to host under this leader, the latest last.
+    package var host_moves: [Move] = []
 
     package init(
         path: String, partition: Int, leader: String?, wanted: [String], moves: [Move], definition: String
@@ -43,47 +68,6 @@ package struct ExplainView: Codable, Sendable {
         self.wanted = wanted
         self.moves = moves
         self.definition = definition
-    }
-}
-
-/// What the leader of an actor's partition knows of it, as the body of an `answer` frame.
-struct ActorPlace: Hashable, Sendable {
-    var host: NodeID?
-    var token: FencingToken?
-    var waiting: UInt64
-    var obstacle: String?
-
-    // Kind, u8 and the host, u8 and the token, waiting u64, the obstacle.
-    func encoded() -> [UInt8] {
-        var writer = WireWriter()
-        writer.write(4 as UInt8)
-        writer.write((self.host == nil ? 0 : 1) as UInt8)
-        if let host = self.host { writer.write(host) }
-        writer.write((self.token == nil ? 0 : 1) as UInt8)
-        if let token = self.token { writer.write(token) }
-        writer.write(self.waiting)
-        writer.write(text: self.obstacle ?? "")
-        return writer.bytes
-    }
-
-    private static let obstacleBytesMax = 16 << 10
-
-    init(decoding bytes: [UInt8]) throws(WireError) {
-        var reader = WireReader(bytes.raw)
-        guard try reader.read(UInt8.self) == 4 else { throw WireError(.unknownKind, at: 0) }
-        self.host = try reader.read(UInt8.self) == 1 ? try reader.nodeID() : nil
-        self.token = try reader.read(UInt8.self) == 1 ? try reader.fencingToken() : nil
-        self.waiting = try reader.read()
-        let obstacle = try reader.text(limit: Self.obstacleBytesMax)
-        self.obstacle = obstacle.isEmpty ? nil : obstacle
-        try reader.end()
-    }
-
-    init(host: NodeID?, token: FencingToken?, waiting: UInt64, obstacle: String?) {
-        self.host = host
-        self.token = token
-        self.waiting = waiting
-        self.obstacle = obstacle.map { clipped($0, toBytes: Self.obstacleBytesMax) }
     }
 }
 
@@ -106,8 +90,22 @@ extension Runtime {
             view.token = place.token?.description
             view.waiting = place.waiting
             view.obstacle = place.obstacle
+            view.candidates = place.candidates.map { self.view(of: $0) }
+            view.host_moves = place.moves.map {
+                ExplainView.Move(
+                    at: $0.at, reason: $0.reason, from: [self.name(of: $0.from)], to: [self.name(of: $0.to)])
+            }
         }
         return view
+    }
+
+    private func view(of candidate: ActorPlace.Candidate) -> ExplainView.Candidate {
+        let parts = candidate.parts.map {
+            ExplainView.Candidate.Part(criterion: $0.criterion, points: Int($0.points), because: $0.because)
+        }
+        return ExplainView.Candidate(
+            node: self.name(of: candidate.node), finding: "\(candidate.finding)", reason: candidate.reason,
+            score: parts.reduce(0) { $0 + $1.points }, parts: parts)
     }
 
     private func place(of path: ActorPath, at leader: NodeID?) async -> ActorPlace? {
@@ -115,20 +113,5 @@ extension Runtime {
         let deadline = MonotonicClock.now + self.configuration.listingTimeout
         let body = await self.ask(leader, .actor(path), deadline: deadline)
         return body.flatMap { try? ActorPlace(decoding: $0) }
-    }
-}
-
-extension PartitionNode {
-    /// Nil if this node does not lead its partition.
-    func place(of path: ActorPath) -> ActorPlace? {
-        let partition = self.configuration.placement.partition(of: path)
-        let group = FirstGroups.group(of: partition)
-        return self.surroundings.lane(of: partition)?.driver.inspect { shard -> ActorPlace? in
-            guard let replica = shard.replicas[group], replica.raft.isReady else { return nil }
-            let record = replica.state.actor(path)
-            let activity = replica.lead.activity(of: path)
-            return ActorPlace(
-                host: activity?.host, token: record?.token, waiting: record?.count ?? 0, obstacle: activity?.obstacle)
-        }
     }
 }

@@ -5,13 +5,10 @@ internal import Synchronization
 
 // The life of a program: it is started, lent turns one at a time, and taken down.
 extension HostedTurns {
-    private enum Step: Sendable {
-        case end
-        case run(TurnOrder, ActorState)
-    }
-
     /// Between the closing of an idle program's input and its end.
     private static let endGrace = Duration.seconds(1)
+    /// How often a program that has something to do is looked at, in case it has nothing any more.
+    private static let lookInterval = Duration.seconds(10)
 
     /// Until `close`. By then turns have had their time, so what is left after a moment is taken down.
     func run() async {
@@ -33,13 +30,13 @@ extension HostedTurns {
     }
 
     private func live(_ key: Key) async {
-        defer { self.ended(key) }
+        defer { self.step(.ended, of: key) }
         do {
             guard case .defined(_, let definition) = try self.kinds.target(of: key.path) else {
                 throw HandlerStartError("\(key.path) is no program's")
             }
             try await self.handlers.withHandler(for: key.path, definition: definition) { handler in
-                self.started(key)
+                self.step(.started, of: key)
                 await withDiscardingTaskGroup { group in
                     group.addTask { await self.watch(handler, key) }
                     group.addTask { await self.giveUpUnused(key) }
@@ -56,40 +53,27 @@ extension HostedTurns {
         }
     }
 
+    private func failed(_ key: Key, because error: HandlerStartError) {
+        self.step(.failed(reason: error.hint.isEmpty ? error.message : "\(error.message); \(error.hint)"), of: key)
+        let failures = self.state.withLock { $0.residences.failureCount(of: key) }
+        self.logger.warning(
+            "an actor cannot run; its messages wait",
+            metadata: [
+                "path": "\(key.path)", "reason": "\(error.message)", "hint": "\(error.hint)",
+                "retry_after": "\(self.configuration.backoff(afterFailures: failures))",
+            ])
+    }
+
     private func serve(_ key: Key, by handler: any ActorHandler) async {
-        while case .run(let order, var state) = await self.nextStep(of: key) {
+        while case .run(let order, var state) = await self.nextCommand(for: key) {
             let end = await self.turn(order, &state, by: handler)
-            self.state.withLock { storage in
-                storage.residences[key]?.state = state
-                storage.residences[key]?.order = nil
-                storage.residences[key]?.isBusy = false
-                storage.residences[key]?.idleSince = self.clock().now
-                // Whoever cannot be trusted with another message takes none.
-                if end.isLast { storage.residences[key]?.isEnding = true }
-            }
-            switch end {
-            case .report(let end):
-                self.tell(.turn(TurnReport(order.activation, number: order.number, end)), key.group)
-            case .gone: self.tell(.disowned(order.activation), key.group)
-            }
+            self.step(.finished(end, state), of: key)
         }
     }
 
-    private enum End {
-        case report(TurnReport.End)
-        /// It had ended before it was given the message, which is not the message's fault.
-        case gone
-
-        var isLast: Bool {
-            switch self {
-            case .report(.failed(let failure, _)): [.crashed, .timeout, .hostLost].contains(failure)
-            case .report: false
-            case .gone: true
-            }
-        }
-    }
-
-    private func turn(_ order: TurnOrder, _ state: inout ActorState, by handler: any ActorHandler) async -> End {
+    private func turn(
+        _ order: TurnOrder, _ state: inout ActorState, by handler: any ActorHandler
+    ) async -> Residences.TurnEnd {
         let start = self.clock().now
         defer { self.metrics.turn.recordNanoseconds((self.clock().now - start).nanoseconds) }
         var changed = state
@@ -113,55 +97,32 @@ extension HostedTurns {
         }
     }
 
-    private func nextStep(of key: Key) async -> Step {
+    private func nextCommand(for key: Key) async -> Command {
         while true {
-            if let step = self.state.withLock({ self.step(of: key, $0) }) { return step }
+            if let command = self.state.withLock({ $0.commands.removeValue(forKey: key) }) { return command }
             await withCheckedContinuation { continuation in
-                let hasWork = self.state.withLock { state in
-                    if self.step(of: key, state) != nil { return true }
-                    state.residences[key]?.sleeper = continuation
+                let hasCommand = self.state.withLock { state in
+                    if state.commands[key] != nil { return true }
+                    state.sleepers[key] = continuation
                     return false
                 }
-                if hasWork { continuation.resume() }
+                if hasCommand { continuation.resume() }
             }
         }
     }
 
-    /// Nil is to wait. An order whose activation was released meanwhile is not run: nobody waits for it.
-    private func step(of key: Key, _ state: State) -> Step? {
-        guard let residence = state.residences[key] else { return .end }
-        if residence.isEnding { return .end }
-        return residence.order.map { .run($0, residence.state) }
-    }
-
-    /// A program that ends between two messages is reaped then, and its lead starts another for the next.
+    /// A program that ends between two messages is reaped then, and its leader has another started for the next.
     private func watch(_ handler: any ActorHandler, _ key: Key) async {
         await handler.untilGone()
-        guard !Task.isCancelled else { return }
-        let (activation, isUnused) = self.state.withLock { state -> (ActivationID?, Bool) in
-            guard let residence = state.residences[key], !residence.isBusy, !residence.isEnding else {
-                return (nil, false)
-            }
-            state.residences[key]?.isEnding = true
-            state.residences[key]?.sleeper.take()?.resume()
-            return (residence.activation, residence.activation == nil)
-        }
-        if let activation { self.tell(.disowned(activation), key.group) }
-        if isUnused {
-            self.failed(
-                key,
-                because: HandlerStartError(
-                    "its program ended before it took a message",
-                    hint: "run the command of the definition by hand, and see what it says in the node's log"))
-        }
+        if !Task.isCancelled { self.step(.gone, of: key) }
     }
 
     private func giveUpUnused(_ key: Key) async {
-        guard (try? await Task.sleep(for: Self.unusedAfter)) != nil else { return }
-        self.state.withLock { state in
-            guard let residence = state.residences[key], residence.activation == nil else { return }
-            state.residences[key]?.isEnding = true
-            state.residences[key]?.sleeper.take()?.resume()
+        while !Task.isCancelled {
+            let now = self.clock().now
+            let due = self.state.withLock { $0.residences.due(key) } ?? now + Self.lookInterval
+            guard (try? await Task.sleep(for: max(due - now, .milliseconds(10)))) != nil else { return }
+            self.step(.wake, of: key)
         }
     }
 }

@@ -1,22 +1,44 @@
 package import MeshCore
 
-/// A member as gossip sees it: what the leader of the meta group plans with.
+/// A member as gossip sees it: what the leader of the meta group plans with, and leaders of partitions choose hosts by.
 package struct MeshMember: Hashable, Sendable {
     package var id: NodeID
     package var name: String
     package var endpoint: Endpoint
     package var zone: String
     package var health: PlacementView.Member.Health
+    /// Which life of it this is.
+    package var boot: UInt64
+    // What it says of itself, for placing activations.
+    package var version: String
+    package var labels: [Label]
+    package var capabilities: [Label]
+    package var roundTrip: Duration?
 
     package init(
-        id: NodeID, name: String, endpoint: Endpoint, zone: String = "", health: PlacementView.Member.Health
+        id: NodeID, name: String, endpoint: Endpoint, zone: String = "", health: PlacementView.Member.Health,
+        boot: UInt64 = 0, version: String = "", labels: [Label] = [], capabilities: [Label] = [],
+        roundTrip: Duration? = nil
     ) {
         self.id = id
         self.name = name
         self.endpoint = endpoint
         self.zone = zone
         self.health = health
+        self.boot = boot
+        self.version = version
+        self.labels = labels
+        self.capabilities = capabilities
+        self.roundTrip = roundTrip
     }
 
     var isAlive: Bool { if case .alive = self.health { true } else { false } }
+    var isDead: Bool { if case .dead = self.health { true } else { false } }
+
+    /// - Parameter isLocal: this node is no way from itself, and it does not measure that.
+    func facts(isLocal: Bool) -> MemberFacts {
+        MemberFacts(
+            name: self.name, zone: self.zone, version: self.version, labels: self.labels,
+            capabilities: self.capabilities, roundTrip: isLocal ? .zero : self.roundTrip)
+    }
 }

@@ -62,11 +62,6 @@ enum OldMailboxes {
     }
 }
 
-extension HostedTurns {
-    /// A turn is under way.
-    var isBusy: Bool { self.state.withLock { $0.residences.values.contains(where: \.isBusy) } }
-}
-
 extension RecoveredGroup {
     var group: GroupID {
         switch self {

@@ -41,7 +41,8 @@ package final class PartitionNode: Sendable {
     let surroundings: PartitionSurroundings
     let meta: MetaService
     let metaDriver: MetaDriver
-    let hosted: HostedTurns
+    let hosting: Hosting
+    var hosted: HostedTurns { self.hosting.hosted }
     let results: CommandResults
     private let tally: PartitionTally
     let storage: any Storage & GroupStorage
@@ -69,13 +70,15 @@ package final class PartitionNode: Sendable {
         self.surroundings = surroundings
         self.results = results
         self.logger = logger
-        self.hosted = HostedTurns(
+        let hosted = HostedTurns(
             host: Host(node: configuration.local, boot: configuration.boot), kinds: kinds, handlers: handlers,
             configuration: runtime, metrics: metrics, logger: logger, clock: configuration.clock
-        ) { request, group in
-            guard let partition = FirstGroups.partition(of: group) else { return }
-            _ = surroundings.submit(request, to: partition)
+        ) { frame, group, node in
+            surroundings.hosting?.send(frame, of: group, to: node)
         }
+        self.hosting = Hosting(
+            local: configuration.local, hosted: hosted, kinds: kinds, network: network, clock: configuration.clock,
+            submit: { _ = surroundings.submit($0, to: $1) }, submitToAll: { surroundings.submitToAll($0) })
         let hub = LateHeartbeats()
         let lanes = Self.lanes(configuration, storage, network, kinds, surroundings, hub)
         let (chosen, choose) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingOldest(1))
@@ -108,7 +111,7 @@ package final class PartitionNode: Sendable {
         } heartbeats: {
             hub.submit(.frame($0, from: $1))
         }
-        surroundings.connect(lanes, hosted: self.hosted)
+        surroundings.connect(lanes, hosting: self.hosting)
     }
 
     /// The meta group has a shard of its own.
@@ -215,6 +218,7 @@ package final class PartitionNode: Sendable {
     /// Turns end and leadership goes to others, for at most so long; then everybody who waits is told.
     package func shutdown(grace: Duration) async {
         self.meta.stop()
+        self.hosted.retire()
         let end = self.configuration.clock().now + grace
         for lane in self.surroundings.lanes {
             for group in lane.driver.inspect({ $0.groups }) {
@@ -239,14 +243,25 @@ package final class PartitionNode: Sendable {
 
     package func membersChanged(_ members: [MeshMember]) {
         self.meta.members(members)
+        self.hosting.members(members, obstacles: self.obstacles(of: members))
         let reachable = members.filter { if case .dead = $0.health { false } else { true } }.map(\.id)
         for lane in self.surroundings.lanes { lane.service.route(.members(reachable)) }
     }
 
     func definitionsChanged() {
         self.hosted.definitionsChanged()
-        for lane in self.surroundings.lanes {
-            for group in lane.driver.inspect({ $0.groups }) { lane.driver.submit(.request(group, .kindsChanged)) }
+        self.surroundings.submitToAll(.kindsChanged)
+    }
+
+    /// What the meta group says against members as hosts, as far as this node has it.
+    private func obstacles(of members: [MeshMember]) -> [NodeID: Candidate.Obstacle] {
+        guard let meta = self.meta.metaState, meta.isFounded else { return [:] }
+        return members.reduce(into: [:]) { obstacles, member in
+            guard let admitted = meta.member(member.id), !admitted.isEvicted else {
+                obstacles[member.id] = .notAdmitted
+                return
+            }
+            if admitted.isDraining { obstacles[member.id] = .draining }
         }
     }
 
@@ -283,6 +298,12 @@ package final class PartitionNode: Sendable {
             case .partition:
                 let body = try PartitionFrame(decoding: frame.body, at: self.configuration.clock().wall)
                 self.received(body, number: frame.correlation, from: node)
+            case .hosting:
+                let (partition, body) = try HostFrame.decode(frame.body)
+                guard Int(partition.index) < self.configuration.placement.partitions else {
+                    throw WireError(.invalidValue, at: 0)
+                }
+                self.hosting.received(body, of: FirstGroups.group(of: partition), from: node)
             case .placement: self.meta.received(try PlacementFrame(decoding: frame.body), from: node)
             default: return false
             }

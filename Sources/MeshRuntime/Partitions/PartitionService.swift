@@ -90,20 +90,22 @@ final class PartitionService: ShardService {
         for (group, output) in outputs {
             switch output {
             case .answer(let requester, let answer): self.answer(requester, answer)
-            case .run(let order, _):
+            case .run(let order, let host):
                 guard let builtIn = BuiltIn(order.path) else {
-                    self.surroundings.hosted?.run(order, of: group)
+                    self.surroundings.hosting?.run(order, on: host, of: group)
                     continue
                 }
                 let report = self.state.withLock { $0.inline.run(order, builtIn, of: group) }
                 inputs.append(.request(group, report))
-            case .release(let activation, let path, _):
+            case .release(let activation, let path, let host):
                 if BuiltIn(path) != nil {
                     self.state.withLock { $0.inline.release(activation, of: group) }
                 } else {
-                    self.surroundings.hosted?.release(activation, path, of: group)
+                    self.surroundings.hosting?.send(.release(activation, path), of: group, to: host.node)
                 }
-            case .place(let query): self.surroundings.hosted?.place(query, of: group)
+            case .check(let activation, let path, let order, let host):
+                self.surroundings.hosting?.send(.check(activation, path, order: order), of: group, to: host.node)
+            case .place(let query): self.surroundings.hosting?.place(query, of: group)
             case .deliver(let delivery, let destination):
                 self.surroundings.service(of: destination)?.route(.deliver(delivery, to: destination))
             case .deliveryAnswer(let answer, let route): self.answer(answer, to: route)

@@ -14,7 +14,7 @@ final class PartitionSurroundings: Sendable {
 
     private struct Parts: Sendable {
         var lanes: [Lane] = []
-        var hosted: HostedTurns?
+        var hosting: Hosting?
         var refusal: MeshError?
     }
 
@@ -39,10 +39,10 @@ final class PartitionSurroundings: Sendable {
         self.commandDone = done
     }
 
-    func connect(_ lanes: [Lane], hosted: HostedTurns) {
+    func connect(_ lanes: [Lane], hosting: Hosting) {
         self.parts.withLock { parts in
             parts.lanes = lanes
-            parts.hosted = hosted
+            parts.hosting = hosting
         }
     }
 
@@ -53,7 +53,7 @@ final class PartitionSurroundings: Sendable {
     }
 
     var lanes: [Lane] { self.parts.withLock { $0.lanes } }
-    var hosted: HostedTurns? { self.parts.withLock { $0.hosted } }
+    var hosting: Hosting? { self.parts.withLock { $0.hosting } }
 
     /// A partition belongs to the same shard for as long as the process lives.
     func lane(of partition: Partition) -> Lane? {
@@ -75,6 +75,12 @@ final class PartitionSurroundings: Sendable {
         guard let lane = self.lane(of: partition) else { return false }
         if case .taken = lane.driver.submit(.request(FirstGroups.group(of: partition), request)) { return true }
         return false
+    }
+
+    func submitToAll(_ request: PartitionRequest) {
+        for lane in self.lanes {
+            for group in lane.driver.inspect({ $0.groups }) { lane.driver.submit(.request(group, request)) }
+        }
     }
 
     func send(_ frame: PartitionFrame, number: UInt64, to node: NodeID) -> Bool {

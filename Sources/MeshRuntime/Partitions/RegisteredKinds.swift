@@ -17,7 +17,8 @@ struct RegisteredKinds: ActorKinds {
                 }
             return ActorKind(
                 isInline: false, mailboxLimit: definition.mailboxLimit, turnLimit: limit + Self.slack,
-                retry: definition.retry ?? .standard, isPlaced: true, revision: Self.revision(of: applied))
+                retry: definition.retry ?? .standard, isPlaced: true,
+                isMobile: !definition.placement.isEmpty, revision: Self.revision(of: applied))
         }
     }
 

@@ -12,7 +12,7 @@ package final class Outboxes: Sendable {
         init(_ kind: PeerFrame.Kind) {
             switch kind {
             case .membership, .keyring, .diagnosis, .heartbeat, .consensus, .placement: self = .control
-            case .definitions, .query, .answer, .snapshot, .partition: self = .bulk
+            case .definitions, .query, .answer, .snapshot, .partition, .hosting: self = .bulk
             }
         }
     }

@@ -290,7 +290,7 @@ final class Streams: StreamOwner {
             case .keyring where self.directory.endpoint(of: id) != nil: self.events.keyringFrame(id, frame)
             case .keyring: self.refusals.count(.stream(.unexpected), at: connection.lastReceived, "\(id)")
             case .definitions, .query, .answer, .heartbeat, .consensus, .snapshot,
-                .partition, .placement:
+                .partition, .placement, .hosting:
                 self.handler.received(frame, from: id)
             }
         }

@@ -109,11 +109,33 @@ struct ExplainCommand: FolderCommand {
         }
         if let waiting = view.waiting, waiting > 0 { printLine("waiting     \(waiting)") }
         if let obstacle = view.obstacle { printLine("cannot run  \(printable(obstacle))") }
+        self.print(view.candidates)
+        for move in view.host_moves {
+            printLine(
+                "host        \(wallTime(move.at)) \(printable(move.from.joined())) to \(printable(move.to.joined()))"
+                    + (move.reason.isEmpty ? "" : ": \(printable(move.reason))"))
+        }
         for move in view.moves {
             printLine(
                 "moved       \(wallTime(move.at)) \(move.reason): \(printable(move.from.joined(separator: ", "))) to "
                     + printable(move.to.joined(separator: ", ")))
         }
+    }
+}
+
+extension ExplainCommand {
+    private func print(_ candidates: [ExplainView.Candidate]) {
+        guard candidates.count > 1 || candidates.contains(where: { $0.finding != "fits" }) else { return }
+        var table = Table([.left("CANDIDATE"), .right("SCORE"), .flexible("BECAUSE", min: 24)])
+        for candidate in candidates {
+            let parts = candidate.parts.map { "\($0.criterion) \($0.points) (\($0.because))" }
+            let fits = candidate.finding == "fits"
+            table.add([
+                candidate.node, fits ? String(candidate.score) : "no",
+                fits ? parts.joined(separator: ", ") : candidate.reason,
+            ])
+        }
+        printLine(table.text(width: Terminal.width, color: Terminal.hasColor))
     }
 }
 

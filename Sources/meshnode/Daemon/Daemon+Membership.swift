@@ -56,6 +56,10 @@ extension Daemon {
                 switch event {
                 case .changed(let change, let member):
                     self.runtime.membersChanged()
+                    // Whose activations run there begin them elsewhere: that need not wait for the next look.
+                    if change.to == .dead || change.to == .left {
+                        self.runtime.membersChanged(await self.network.members().map { MeshMember($0, at: .now()) })
+                    }
                     whenChanged.yield()
                     guard let member else { continue }
                     self.note(change, of: member)
@@ -138,6 +142,8 @@ extension MeshMember {
             }
         self.init(
             id: member.description.id, name: member.description.name, endpoint: member.description.endpoint,
-            zone: member.description.zone, health: health)
+            zone: member.description.zone, health: health, boot: member.description.boot.epoch,
+            version: member.description.version, labels: member.description.tags, capabilities: member.capabilities,
+            roundTrip: member.roundTrip)
     }
 }

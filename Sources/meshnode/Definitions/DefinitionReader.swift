@@ -6,17 +6,6 @@ package enum DefinitionReader {
 
     /// Where and what is wrong is in the message.
     package static func read(_ bytes: [UInt8]) throws(MeshError) -> [ActorDefinition] {
-        let definitions = try self.readAll(bytes)
-        for definition in definitions where !definition.isHonoured {
-            throw MeshError(
-                .invalidArgument, "definition \(definition.name): requires and prefers are not acted upon yet",
-                hint: "leave them out: an actor runs on the owner of its path, whatever that member has")
-        }
-        return definitions
-    }
-
-    /// Those, too, that nobody acts upon yet.
-    static func readAll(_ bytes: [UInt8]) throws(MeshError) -> [ActorDefinition] {
         do throws(DocumentError) {
             let parts = try DocumentParser.parse(bytes)
             guard !parts.isEmpty else {

@@ -170,7 +170,6 @@ private func definition(
         var placed = try definition("a", "/a/{k}")
         placed.placement.requires = try Requirement(parsing: #"gpu.memory.free>=24GiB&&model("m")"#)
         placed.placement.prefers = [.init(weight: 50, when: try Requirement(parsing: #"zone == "eu-1""#))]
-        #expect(!placed.isHonoured)
         let applied = AppliedDefinition(name: "a", version: 1, origin: here, definition: placed)
         var writer = WireWriter()
         writer.write(applied)

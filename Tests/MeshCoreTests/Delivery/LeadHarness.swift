@@ -13,7 +13,9 @@ struct TestKinds: ActorKinds {
             ActorKind(isInline: true, mailboxLimit: self.mailboxLimit, retry: self.retry, revision: self.revision)
         case "hosted":
             ActorKind(isInline: false, mailboxLimit: self.mailboxLimit, retry: self.retry, revision: self.revision)
-        case "placed": ActorKind(isInline: false, mailboxLimit: self.mailboxLimit, retry: self.retry, isPlaced: true)
+        case "placed":
+            ActorKind(
+                isInline: false, mailboxLimit: self.mailboxLimit, retry: self.retry, isPlaced: true, isMobile: true)
         default: throw MeshError(.notFound, "nobody is at \(path)")
         }
     }
@@ -66,6 +68,7 @@ final class LeadGroup {
     var hosted: [Run] = []
     var released: [ActivationID] = []
     var queries: [PlacementQuery] = []
+    var checks: [(id: ActivationID, order: UInt64, host: Host)] = []
     var deliveries: [(OutboxDelivery, Partition)] = []
     var deliveryAnswers: [(DeliveryAnswer, Requester)] = []
     var events: [[UInt8]] = []
@@ -276,6 +279,7 @@ final class LeadGroup {
             self.hostStates[id] = nil
             self.hosted.removeAll { $0.order.activation == id }
         case .place(let query): self.queries.append(query)
+        case .check(let id, _, let order, let host): self.checks.append((id, order, host))
         case .deliver(let delivery, let destination): self.deliveries.append((delivery, destination))
         case .deliveryAnswer(let answer, let route): self.deliveryAnswers.append((answer, route))
         case .events(_, let events): self.events += events

@@ -11,7 +11,7 @@ struct PlacementReaderTests {
     }
 
     private static func read(_ rest: String) throws(MeshError) -> ActorPlacement? {
-        try DefinitionReader.readAll(Array(self.text(rest).utf8)).first?.placement
+        try DefinitionReader.read(Array(self.text(rest).utf8)).first?.placement
     }
 
     @Test(
@@ -71,13 +71,5 @@ struct PlacementReaderTests {
         let error = #expect(throws: MeshError.self) { try Self.read(text) }
         #expect(error?.message.contains(message) == true, "\(error?.message ?? "")")
         #expect(error?.hint.contains(hint) == true, "\(error?.hint ?? "")")
-    }
-
-    @Test("what nobody acts upon yet is refused, not ignored") func refused() throws {
-        for rest in ["  requires: has(zone)", "  prefers: [{weight: 1, when: has(zone)}]"] {
-            let error = #expect(throws: MeshError.self) { try DefinitionReader.read(Array(Self.text(rest).utf8)) }
-            #expect(error?.message == "definition a: requires and prefers are not acted upon yet")
-        }
-        #expect(try DefinitionReader.read(Array(Self.text("").utf8)).count == 1)
     }
 }

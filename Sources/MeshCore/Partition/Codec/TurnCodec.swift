@@ -15,17 +15,25 @@ extension WireWriter {
         self.write(turn.basis)
         self.write(UInt16(turn.consumed.count))
         for consumption in turn.consumed { self.write(consumption) }
-        self.write(UInt16(turn.changes.count))
-        for change in turn.changes {
+        self.write(changes: turn.changes)
+        self.write(turn.outbox)
+        self.write(timers: turn.timers)
+        self.write(UInt16(turn.events.count))
+        for event in turn.events { self.write(bytes: event) }
+    }
+
+    mutating func write(changes: [StateChange]) {
+        self.write(UInt16(changes.count))
+        for change in changes {
             self.write(text: change.key)
             self.write((change.value == nil ? 0 : 1) as UInt8)
             if let value = change.value { self.write(bytes: value) }
         }
-        self.write(turn.outbox)
-        self.write(UInt16(turn.timers.count))
-        for timer in turn.timers { self.write(timer) }
-        self.write(UInt16(turn.events.count))
-        for event in turn.events { self.write(bytes: event) }
+    }
+
+    mutating func write(timers: [TimerChange]) {
+        self.write(UInt16(timers.count))
+        for timer in timers { self.write(timer) }
     }
 
     private mutating func write(_ fence: Turn.Fence) {
@@ -134,17 +142,29 @@ extension WireReader {
         guard turn.number > 0 else { throw WireError(.invalidValue, at: start) }
         turn.basis = try self.basis()
         for _ in 0..<(try self.count(limit: Turn.consumedMax)) { turn.consumed.append(try self.consumption()) }
-        for _ in 0..<(try self.count(limit: Turn.changesMax)) {
-            let key = try self.stateKey()
-            let value = try self.flag() ? try self.bytes(limit: StateChange.valueBytesMax) : nil
-            turn.changes.append(StateChange(key: key, value: value))
-        }
+        turn.changes = try self.stateChanges()
         turn.outbox = try self.outgoingLetters()
-        for _ in 0..<(try self.count(limit: Turn.timersMax)) { turn.timers.append(try self.timerChange()) }
+        turn.timers = try self.timerChanges()
         for _ in 0..<(try self.count(limit: Turn.eventsMax)) {
             turn.events.append(try self.bytes(limit: Message.bodyBytesMax))
         }
         return turn
+    }
+
+    mutating func stateChanges() throws(WireError) -> [StateChange] {
+        var changes: [StateChange] = []
+        for _ in 0..<(try self.count(limit: Turn.changesMax)) {
+            let key = try self.stateKey()
+            let value = try self.flag() ? try self.bytes(limit: StateChange.valueBytesMax) : nil
+            changes.append(StateChange(key: key, value: value))
+        }
+        return changes
+    }
+
+    mutating func timerChanges() throws(WireError) -> [TimerChange] {
+        var changes: [TimerChange] = []
+        for _ in 0..<(try self.count(limit: Turn.timersMax)) { changes.append(try self.timerChange()) }
+        return changes
     }
 
     private mutating func fence() throws(WireError) -> Turn.Fence {

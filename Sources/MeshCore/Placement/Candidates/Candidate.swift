@@ -38,10 +38,6 @@ package struct Candidate: Sendable {
     }
 
     package init(_ member: Member, granted: Int = 0, obstacle: Obstacle? = nil) {
-        let facts = MemberFacts(member)
-        // What is zero is not advertised, and what is no number counts as little.
-        func number(_ key: String) -> Int { facts.capabilities[key].flatMap { Int($0) }.map { max($0, 0) } ?? 0 }
-        let cores = facts.capabilities["cpu.cores"].flatMap { try? Quantity($0) }.map { Int($0.steps / 10_000) }
         let state: Obstacle? =
             switch member.state {
             case .alive: nil
@@ -50,11 +46,19 @@ package struct Candidate: Sendable {
             case .left: .left
             }
         self.init(
-            id: member.description.id, facts: facts,
+            id: member.description.id, advertising: MemberFacts(member), granted: granted, obstacle: state ?? obstacle)
+    }
+
+    /// With the load that it tells.
+    package init(id: NodeID, advertising facts: MemberFacts, granted: Int = 0, obstacle: Obstacle? = nil) {
+        // What is zero is not advertised, and what is no number counts as little.
+        func number(_ key: String) -> Int { facts.capabilities[key].flatMap { Int($0) }.map { max($0, 0) } ?? 0 }
+        let cores = facts.capabilities["cpu.cores"].flatMap { try? Quantity($0) }.map { Int($0.steps / 10_000) }
+        self.init(
+            id: id, facts: facts,
             load: Load(
                 actors: number(AdvertisedField.actors), waiting: number(AdvertisedField.mailboxDepth), granted: granted,
-                cores: cores ?? 100),
-            obstacle: state ?? obstacle)
+                cores: cores ?? 100), obstacle: obstacle)
     }
 }
 
