@@ -60,7 +60,12 @@ package struct ActivationPlacer: Sendable {
             if let before = self.questions[key], let asked = before.asked {
                 question.refusals = before.refusals
                 question.unstartable = before.unstartable
-                if before.isHeard { question.asked = asked } else { question.refusals[asked] = "it does not answer" }
+                // There is nobody else than this node for an actor without requirements.
+                if before.isHeard || placement.isEmpty {
+                    question.asked = asked
+                } else {
+                    question.refusals[asked] = "it does not answer"
+                }
             }
             self.advance(question, key, into: &effects)
         case .starting(let id, let key, let node):

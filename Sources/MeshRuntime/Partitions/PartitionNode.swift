@@ -370,6 +370,11 @@ package final class PartitionNode: Sendable {
             return
         }
         guard !self.surroundings.submit(request, to: partition) else { return }
+        // To who asks a node that is about to end it is one that leads nothing any more.
+        if self.surroundings.lane(of: partition)?.driver.isStopped == true {
+            _ = self.surroundings.send(.answer(.elsewhere(nil)), number: requester.number, to: node)
+            return
+        }
         let full = MeshError(
             .overloaded, "more requests wait here than this node takes",
             retryAfter: self.configuration.limits.overloadPause)

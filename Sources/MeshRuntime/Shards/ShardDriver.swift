@@ -95,6 +95,9 @@ package final class ShardDriver<Lead: GroupLead>: Sendable {
         self.owned.withLock { body($0.shard) }
     }
 
+    /// Nothing is taken any more.
+    var isStopped: Bool { self.inbox.withLock { $0.isClosed } }
+
     /// Inputs that were not taken because too many waited.
     package var droppedCount: Int { self.dropped.load(ordering: .relaxed) }
 

@@ -121,6 +121,7 @@ import Testing
         #expect(
             mesh.step(.placed(mesh.id, .nowhere(missing: "full"), mesh.key, from: Self.node(3))).asked == [Self.node(2)]
         )
+        _ = mesh.answer(.at(Self.host(2)), from: 2)
         mesh.take([Self.member(1), Self.member(2, gpu: true), Self.member(3)])
         #expect(mesh.ask(holder: Self.host(3)).asked == [Self.node(2)])
         guard case .tell(_, .at(_, let because), _)? = mesh.answer(.at(Self.host(2)), from: 2).first else {
