@@ -32,7 +32,7 @@ class Hosts(MeshCase):
         self.program.write_text(COUNTER)
 
     def environment(self, name):
-        return {"MESHNODE_PARTITIONS": "1", "NOTES": str(self.notes), "NODE": name}
+        return {"NOTES": str(self.notes), "NODE": name}
 
     def join(self, name, *flags):
         return self.mesh.join(name, *flags, environment=self.environment(name))

@@ -21,6 +21,8 @@ extension ClusterSimulation {
                 } else {
                     self.tell(.release(group, id), to: target.node, from: host)
                 }
+            case .check(let id, _, let order, let target):
+                self.tell(.check(group, id, order: order), to: target.node, from: host)
             case .place(let query):
                 let running = self.hosts.indices.compactMap { self.hosts[$0].process }
                 let chosen = running[self.random.below(running.count)]
@@ -85,7 +87,7 @@ extension ClusterSimulation {
             let answer = DeliveryAnswer(
                 destination: destination, stream: delivery.delivery.stream, verdict: .later)
             self.tell(answer, to: route, process, from: host)
-        case .delivered, .turn, .renewed, .disowned, .hostGone, .placed, .kindsChanged, .drain, .resume:
+        case .delivered, .turn, .renewed, .missing, .disowned, .hostGone, .placed, .kindsChanged, .drain, .resume:
             break
         }
     }
@@ -131,6 +133,8 @@ extension ClusterSimulation {
             self.submit(.shard(.request(group, .delivered(answer))), to: group, on: host)
         case .answer(let number, let answer): self.answered(number, answer, on: host)
         case .release(let group, let id): process.service.release(id, of: group)
+        case .check(let group, let id, let order):
+            self.tell(.request(group, process.service.check(id, order: order, of: group)), to: sender, from: host)
         case .run(let group, let order, let target):
             var request: PartitionRequest? = .disowned(order.activation)
             // Ordered of an earlier life of this node.

@@ -10,6 +10,7 @@ enum PartitionMessage: Sendable {
     /// To who asked under this number.
     case answer(UInt64, PartitionAnswer)
     case run(GroupID, TurnOrder, on: ActivationHost)
+    case check(GroupID, ActivationID, order: UInt64)
     case release(GroupID, ActivationID)
 }
 
@@ -22,8 +23,9 @@ struct PartitionService {
 
     private struct Hosted {
         var state: ActorState
-        /// The number of its last turn.
+        /// The number of its last turn, and what was told of it.
         var turns: UInt64 = 0
+        var report: TurnReport?
     }
 
     enum Answer {
@@ -57,8 +59,17 @@ struct PartitionService {
         guard order.number == hosted.turns + 1 else { return .disowned }
         hosted.turns = order.number
         let end = self.turn(order, &hosted.state, wall: wall)
+        let report = TurnReport(order.activation, number: order.number, end)
+        hosted.report = report
         self.hosted[name] = hosted
-        return .report(TurnReport(order.activation, number: order.number, end))
+        return .report(report)
+    }
+
+    /// What a leader hears that asks how an order is getting on.
+    func check(_ id: ActivationID, order: UInt64, of group: GroupID) -> PartitionRequest {
+        guard let hosted = self.hosted[Name(group: group, id: id)] else { return .disowned(id) }
+        if hosted.turns == order, let report = hosted.report { return .turn(report) }
+        return hosted.turns < order ? .missing(id, order: order) : .disowned(id)
     }
 
     private mutating func turn(_ order: TurnOrder, _ state: inout ActorState, wall: UInt64) -> TurnReport.End {
