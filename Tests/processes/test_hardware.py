@@ -98,7 +98,9 @@ class Driver(HardwareCase):
         # And is well again; the second failure waits twice as long.
         self.set(count=1, driver=2)
         alpha.wait_until("the new driver is known", lambda: seen().get("gpu.driver") == "999.2")
-        self.assertEqual(beta.status()["node"]["warnings"], [])
+        # Of two nodes there are never replicas enough, which is said, too.
+        left = [warning for warning in beta.status()["node"]["warnings"] if "partitions" not in warning]
+        self.assertEqual(left, [])
         lines = [line for line in beta.log.read_text().splitlines() if "capability is withdrawn" in line]
         self.assertEqual(len(lines), 2, "one line for each failure, not for each reading")
 
