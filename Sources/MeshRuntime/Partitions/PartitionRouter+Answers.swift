@@ -6,6 +6,9 @@ extension PartitionRouter {
         _ number: UInt64, _ answer: PartitionAnswer, from node: NodeID, at moment: Moment, into effects: inout [Effect]
     ) {
         guard let attempt = self.tries[number], attempt.node == node else { return }
+        self.heardAt[node] = moment.now
+        self.silentUntil[node] = nil
+        self.avoidedUntil[node] = nil
         switch attempt.purpose {
         case .session(let partition):
             self.tries[number] = nil
@@ -54,34 +57,46 @@ extension PartitionRouter {
             self.sessionIsGone(number, at: moment, into: &effects)
         case .elsewhere(let leader):
             guard isCurrent, let partition = self.pending[number]?.request.partition else { return }
-            self.believe(leader, of: partition, toldBy: node)
-            self.goOn(number, knowsWhere: leader != nil && leader != node, at: moment, into: &effects)
+            let isKnown = self.believe(leader, of: partition, toldBy: node, at: moment.now)
+            self.goOn(number, after: node, isKnown: isKnown, at: moment, into: &effects)
         case .session, .deadLetters: break
         }
     }
 
     /// What another node says counts only where nobody here knows better; it may be older than what it replaces, and then
-    /// costs one more question.
-    private mutating func believe(_ leader: NodeID?, of partition: Partition, toldBy node: NodeID) {
+    /// costs one more question. Returns whether there is somebody else to go to.
+    private mutating func believe(
+        _ leader: NodeID?, of partition: Partition, toldBy node: NodeID, at now: Instant
+    ) -> Bool {
         // It was elected and is not ready yet. Nobody would say so a second time.
-        guard leader != node else { return }
-        if let leader {
+        guard leader != node else { return false }
+        // Whoever says so has not noticed yet that it is silent.
+        if let leader, !self.isSilent(leader, at: now) {
             self.leaders[partition] = leader
-        } else if self.leaders[partition] == node {
-            self.leaders[partition] = nil
+            return true
         }
+        if self.leaders[partition] == node { self.leaders[partition] = nil }
+        return false
     }
 
-    /// To whoever was named, at once; otherwise after a pause, or when a leader is heard of.
+    /// To whoever was named, at once; otherwise after a pause, or when a leader is heard of. That this node does not know costs
+    /// none.
     private mutating func goOn(
-        _ number: UInt64, knowsWhere: Bool, at moment: Moment, into effects: inout [Effect]
+        _ number: UInt64, after node: NodeID, isKnown: Bool, at moment: Moment, into effects: inout [Effect]
     ) {
+        guard let partition = self.pending[number]?.request.partition else { return }
         self.pending[number]?.hops += 1
-        if knowsWhere, self.pending[number]?.hops ?? 0 <= Self.hopsMax {
+        let mayHop = isKnown && self.pending[number]?.hops ?? 0 <= Self.hopsMax
+        if mayHop || self.asksOthers(about: partition, after: node) {
             self.advance(number, at: moment, into: &effects)
         } else {
             self.pause(number, for: Self.pause, at: moment)
         }
+    }
+
+    /// This node was asked in vain, and the next is another.
+    private func asksOthers(about partition: Partition, after node: NodeID) -> Bool {
+        node == self.local && self.leaders[partition] == nil && self.hasOthers
     }
 
     private mutating func pause(_ number: UInt64, for pause: Duration, at moment: Moment) {
@@ -202,24 +217,24 @@ extension PartitionRouter {
             self.slots[partition]?.opened(session)
             self.serveLine(of: partition, at: moment, into: &effects)
         case .elsewhere(let leader):
-            self.slots[partition]?.opened(nil)
-            self.believe(leader, of: partition, toldBy: node)
+            self.slots[partition]?.notOpened(by: node)
+            let isKnown = self.believe(leader, of: partition, toldBy: node, at: moment.now)
             // Two that name each other must not be asked in turn without a pause.
             let hops = self.slots[partition]?.wentElsewhere() ?? 0
-            if leader != nil, leader != node, hops <= Self.hopsMax {
+            if isKnown && hops <= Self.hopsMax || self.asksOthers(about: partition, after: node) {
                 self.openSessions(with: partition, at: moment, into: &effects)
             } else {
                 self.note(.session(partition), due: moment.now + Self.pause)
             }
         case .refused(let error) where error.code == .overloaded && self.slots[partition]?.isEmpty == true:
-            self.slots[partition]?.opened(nil)
+            self.slots[partition]?.notOpened(by: node)
             // As many as there may be, none of them ours: better one try than none.
             for number in self.slots[partition]?.nobodyElse() ?? [] {
                 self.pending[number]?.goesWithout = true
                 self.advance(number, at: moment, into: &effects)
             }
         default:
-            self.slots[partition]?.opened(nil)
+            self.slots[partition]?.notOpened(by: node)
             self.note(.session(partition), due: moment.now + Self.pause)
         }
     }
@@ -234,6 +249,7 @@ extension PartitionRouter {
     }
 
     mutating func disconnected(_ node: NodeID, at moment: Moment, into effects: inout [Effect]) {
+        self.avoidedUntil[node] = moment.now + Self.silence
         for partition in self.leaders.keys.sorted() where self.leaders[partition] == node {
             self.leaders[partition] = nil
         }
@@ -248,7 +264,7 @@ extension PartitionRouter {
         switch attempt.purpose {
         case .session(let partition):
             self.tries[number] = nil
-            self.slots[partition]?.opened(nil)
+            self.slots[partition]?.notOpened(by: attempt.node)
             self.note(.session(partition), due: moment.now + Self.pause)
         case .message(let request):
             self.loseTrack(of: request)
@@ -295,6 +311,10 @@ extension PartitionRouter {
     /// A node that hangs neither answers nor breaks its stream: somebody else may know who leads now.
     private mutating func timedOut(_ number: UInt64, at moment: Moment, into effects: inout [Effect]) {
         guard let attempt = self.tries[number], attempt.node != self.local else { return }
+        if self.heardAt[attempt.node].map({ $0 < attempt.begun }) ?? true {
+            self.silentUntil[attempt.node] = moment.now + Self.silence
+            self.avoidedUntil[attempt.node] = moment.now + Self.silence
+        }
         switch attempt.purpose {
         case .session(let partition):
             if self.leaders[partition] == attempt.node { self.leaders[partition] = nil }
@@ -307,7 +327,7 @@ extension PartitionRouter {
             self.loseTrack(of: request)
             // The try goes on: its answer counts if it comes.
             self.pending[request]?.current = nil
-            self.pending[request]?.hops = 1
+            self.pending[request]?.hops = 0
             self.pending[request]?.timeouts += 1
             self.advance(request, at: moment, into: &effects)
         }

@@ -59,6 +59,7 @@ package struct PartitionRouter: Sendable {
 
         var purpose: Purpose
         var node: NodeID
+        var begun: Instant
     }
 
     struct Pending: Sendable {
@@ -76,6 +77,8 @@ package struct PartitionRouter: Sendable {
         var isUnknown = false
         var isAccepted = false
         var pausedUntil: Instant?
+        /// Who was asked last.
+        var asked: NodeID?
         /// Answers "elsewhere" in a row.
         var hops = 0
         var timeouts = 0
@@ -107,6 +110,8 @@ package struct PartitionRouter: Sendable {
     /// Not a word of a try for so long: ask whether somebody else leads. Doubled with each.
     static let patience = Duration.seconds(2)
     static let timeoutsMax = 6
+    /// Whoever said nothing at all for so long is not asked for the leader, and not taken for it on hearsay, for a while.
+    static let silence = Duration.seconds(4)
 
     let local: NodeID
     var members: [NodeID] = []
@@ -119,6 +124,10 @@ package struct PartitionRouter: Sendable {
     var pending: [UInt64: Pending] = [:]
     var ofPartition: [Partition: Set<UInt64>] = [:]
     var tries: [UInt64: Try] = [:]
+    var heardAt: [NodeID: Instant] = [:]
+    var silentUntil: [NodeID: Instant] = [:]
+    /// Also those whose stream broke: others are asked before them.
+    var avoidedUntil: [NodeID: Instant] = [:]
     var slots: [Partition: SessionSlots] = [:]
     var wakes = DeadlineQueue<Wake>()
 
@@ -146,8 +155,13 @@ package struct PartitionRouter: Sendable {
         case .unsent(let number): self.unsent(number, at: moment, into: &effects)
         case .disconnected(let node): self.disconnected(node, at: moment, into: &effects)
         case .leader(let partition, let node): self.learn(partition, node, at: moment, into: &effects)
-        case .members(let members): self.members = members
-        case .deliver(let delivery, let destination): self.deliver(delivery, to: destination, into: &effects)
+        case .members(let members):
+            self.members = members
+            self.heardAt = self.heardAt.filter { members.contains($0.key) }
+            self.silentUntil = self.silentUntil.filter { members.contains($0.key) }
+            self.avoidedUntil = self.avoidedUntil.filter { members.contains($0.key) }
+        case .deliver(let delivery, let destination):
+            self.deliver(delivery, to: destination, at: moment.now, into: &effects)
         case .wake: self.wake(at: moment, into: &effects)
         }
     }
@@ -175,8 +189,9 @@ package struct PartitionRouter: Sendable {
             pending.place = Enqueue.Request(session: slot.session, number: slot.next)
             pending.holdsSlot = true
         }
-        let node = self.target(of: partition, hops: pending.hops)
-        let id = self.begin(Try(purpose: .message(number), node: node), timeouts: pending.timeouts, at: moment)
+        let node = self.target(of: partition, after: pending.asked, at: moment.now)
+        let id = self.begin(.message(number), at: node, timeouts: pending.timeouts, at: moment)
+        pending.asked = node
         pending.current = id
         pending.tries.append(id)
         self.pending[number] = pending
@@ -197,11 +212,13 @@ package struct PartitionRouter: Sendable {
         }
     }
 
-    private mutating func begin(_ attempt: Try, timeouts: Int, at moment: Moment) -> UInt64 {
+    private mutating func begin(
+        _ purpose: Try.Purpose, at node: NodeID, timeouts: Int, at moment: Moment
+    ) -> UInt64 {
         self.lastTry &+= self.stride
-        self.tries[self.lastTry] = attempt
+        self.tries[self.lastTry] = Try(purpose: purpose, node: node, begun: moment.now)
         let patience = Self.patience * (1 << min(timeouts, Self.timeoutsMax))
-        if attempt.node != self.local { self.note(.timeout(self.lastTry), due: moment.now + patience) }
+        if node != self.local { self.note(.timeout(self.lastTry), due: moment.now + patience) }
         return self.lastTry
     }
 
@@ -222,13 +239,19 @@ package struct PartitionRouter: Sendable {
 
     // MARK: Leaders
 
-    /// The leader, or somebody who may know it: at first this node, which has a replica of many, then anybody.
-    mutating func target(of partition: Partition, hops: Int) -> NodeID {
+    /// The leader, or somebody who may know it: this node, which has a replica of many, and anybody else, in turn.
+    mutating func target(of partition: Partition, after asked: NodeID?, at now: Instant) -> NodeID {
         if let leader = self.leaders[partition] { return leader }
+        guard asked == self.local, self.hasOthers else { return self.local }
         let others = self.members.filter { $0 != self.local }
-        guard hops > 0, !others.isEmpty else { return self.local }
-        return others[Int(self.random.next() % UInt64(others.count))]
+        let heard = others.filter { self.avoidedUntil[$0].map { $0 <= now } ?? true }
+        let able = heard.isEmpty ? others : heard
+        return able[Int(self.random.next() % UInt64(able.count))]
     }
+
+    var hasOthers: Bool { self.members.contains { $0 != self.local } }
+
+    func isSilent(_ node: NodeID, at now: Instant) -> Bool { self.silentUntil[node].map { now < $0 } ?? false }
 
     private mutating func learn(
         _ partition: Partition, _ node: NodeID?, at moment: Moment, into effects: inout [Effect]
@@ -236,6 +259,9 @@ package struct PartitionRouter: Sendable {
         guard self.leaders[partition] != node else { return }
         self.leaders[partition] = node
         guard let node else { return }
+        // Its replica hears it.
+        self.silentUntil[node] = nil
+        self.avoidedUntil[node] = nil
         for number in (self.ofPartition[partition] ?? []).sorted() {
             guard let pending = self.pending[number] else { continue }
             if let current = pending.current {
@@ -256,11 +282,11 @@ package struct PartitionRouter: Sendable {
     mutating func loseTrack(of number: UInt64) { self.pending[number]?.isUnknown = true }
 
     private mutating func deliver(
-        _ delivery: OutboxDelivery, to destination: Partition, into effects: inout [Effect]
+        _ delivery: OutboxDelivery, to destination: Partition, at now: Instant, into effects: inout [Effect]
     ) {
         let source = UInt64(delivery.delivery.source.index)
         // A replica here that knew the leader would have said so: anybody else, another one each time.
-        let node = self.target(of: destination, hops: 1)
+        let node = self.target(of: destination, after: self.local, at: now)
         guard node != self.local else {
             let route = Requester(node: nil, number: source)
             return effects.append(.submit(.delivery(delivery, from: route), destination))
@@ -274,13 +300,13 @@ package struct PartitionRouter: Sendable {
     mutating func openSessions(with partition: Partition, at moment: Moment, into effects: inout [Effect]) {
         for _ in 0..<(self.slots[partition]?.missing ?? 0) {
             self.slots[partition]?.beginOpening()
-            let node = self.target(of: partition, hops: self.slots[partition]?.hops ?? 0)
+            let node = self.target(of: partition, after: self.slots[partition]?.asked, at: moment.now)
             self.open(partition, at: node, moment: moment, into: &effects)
         }
     }
 
     mutating func open(_ partition: Partition, at node: NodeID, moment: Moment, into effects: inout [Effect]) {
-        let id = self.begin(Try(purpose: .session(partition), node: node), timeouts: 0, at: moment)
+        let id = self.begin(.session(partition), at: node, timeouts: 0, at: moment)
         if node == self.local {
             effects.append(.submit(.openSession(Requester(node: nil, number: id)), partition))
         } else {

@@ -18,8 +18,10 @@ struct SessionSlots: Sendable {
     private var inUse = 0
     private(set) var opening = 0
     private var waiting: Deque<UInt64> = []
-    /// Answers "elsewhere" since one was opened: at first this node is asked, which may have a replica, then others.
-    private(set) var hops = 0
+    /// Who was asked for one and could not open it.
+    private(set) var asked: NodeID?
+    /// Answers "elsewhere" since one was opened.
+    private var hops = 0
 
     mutating func take() -> Slot? {
         guard let slot = self.free.popLast() else { return nil }
@@ -54,11 +56,14 @@ struct SessionSlots: Sendable {
     }
 
     mutating func beginOpening() { self.opening += 1 }
-    mutating func opened(_ session: SessionID?) {
+    mutating func opened(_ session: SessionID) {
         self.opening -= 1
-        guard let session else { return }
         self.free.append(Slot(session: session))
         self.hops = 0
+    }
+    mutating func notOpened(by node: NodeID) {
+        self.opening -= 1
+        self.asked = node
     }
 
     mutating func wentElsewhere() -> Int {

@@ -235,13 +235,57 @@ private struct Bench: Sendable {
         #expect(bench.error(1)?.accepted == .no)
     }
 
-    @Test("asks somebody else when a leader is silent") func silent() throws {
+    @Test("asks around when a leader is silent, and does not go back to it though somebody still names it")
+    func silent() throws {
+        var bench = Bench()
+        for number in 1...8 as ClosedRange<UInt64> { bench.request(number, key: Fingerprint(high: 1, low: number)) }
+        #expect(bench.sent().allSatisfy { $0.to == Bench.peer })
+        bench.pass(.seconds(3))
+        // At first the own shard, which may have a replica.
+        #expect(bench.sent().isEmpty)
+        for case .submit(.message(let request), _) in bench.effects {
+            #expect(request.isRetry)
+            bench.step(.answer(request.requester.number, .elsewhere(nil), from: Bench.local))
+        }
+        let asked = bench.sent()
+        #expect(asked.map(\.to) == Array(repeating: Bench.other, count: 8))
+        for ask in asked { bench.step(.answer(ask.number, .elsewhere(Bench.peer), from: Bench.other)) }
+        #expect(bench.sent().isEmpty)
+        bench.pass(.milliseconds(60))
+        #expect(bench.sent().isEmpty)
+        // Its replica hears it again.
+        bench.step(.leader(Bench.partition, Bench.peer))
+        bench.pass(.seconds(1))
+        for number in 9...12 as ClosedRange<UInt64> { bench.request(number, key: Fingerprint(high: 1, low: number)) }
+        #expect(bench.sent().count { $0.to == Bench.peer } >= 4)
+    }
+
+    @Test("asks those first whose stream did not just break") func broken() {
+        var bench = Bench()
+        for number in 1...8 as ClosedRange<UInt64> { bench.request(number, key: Fingerprint(high: 1, low: number)) }
+        _ = bench.sent()
+        bench.step(.disconnected(Bench.peer))
+        bench.pass(.milliseconds(60))
+        for case .submit(.message(let request), _) in bench.effects {
+            bench.step(.answer(request.requester.number, .elsewhere(nil), from: Bench.local))
+        }
+        let asked = bench.sent()
+        #expect(asked.map(\.to) == Array(repeating: Bench.other, count: 8))
+        // It may lead all the same.
+        for ask in asked { bench.step(.answer(ask.number, .elsewhere(Bench.peer), from: Bench.other)) }
+        #expect(bench.sent().map(\.to) == Array(repeating: Bench.peer, count: 8))
+    }
+
+    /// The own replica was told of the election once, and will not be told again.
+    @Test("asks the own replica when an elected leader says that it does not lead") func notYet() throws {
         var bench = Bench()
         bench.request(1, key: Fingerprint(high: 1, low: 1))
-        _ = try bench.lastAsk()
-        bench.pass(.seconds(3))
-        let second = try bench.lastAsk()
-        #expect(second.ask.isRetry)
+        let first = try bench.lastAsk()
+        bench.step(.answer(first.number, .elsewhere(nil), from: Bench.peer))
+        bench.pass(.milliseconds(60))
+        let own = try #require(bench.submittedMessage())
+        bench.step(.answer(own, .elsewhere(Bench.peer), from: Bench.local))
+        #expect(try bench.lastAsk().to == Bench.peer)
     }
 
     @Test("keeps nothing of what is over") func forgets() throws {
@@ -316,7 +360,7 @@ private struct Bench: Sendable {
         }
         bench.effects = []
         bench.pass(.milliseconds(2_100))
-        #expect(bench.sent().contains { $0.ask?.letter.envelope.message.id == Bench.id(1) })
+        #expect(bench.submittedMessage() != nil)
         bench.pass(.seconds(1))
         #expect(bench.error(1)?.code == .deadlineExceeded)
     }
