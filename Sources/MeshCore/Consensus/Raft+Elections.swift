@@ -50,7 +50,7 @@ extension Raft {
 
     mutating func electionTimedOut(at now: Instant, into effects: inout Effects) {
         self.resetElectionTimer(at: now)
-        guard self.mayCampaign else { return }
+        guard self.mayCampaign else { return self.forgetLeader(into: &effects) }
         // A candidate votes for itself, so its own promise binds it too.
         guard !self.isSticky(at: now) else { return }
         guard self.term < Self.termMax else { return }
@@ -61,6 +61,14 @@ extension Raft {
         self.campaign?.granted = [self.id]
         self.requestVotes(into: &effects)
         self.concludeCampaign(at: now, into: &effects)
+    }
+
+    /// Who cannot campaign gives nobody's name either, having heard nothing for so long: a learner that was removed while it
+    /// could not be reached would send everybody to the leader that it had then, for ever.
+    private mutating func forgetLeader(into effects: inout Effects) {
+        guard self.leader != nil else { return }
+        self.leader = nil
+        effects.list.append(.changed(.follower, self.term, leader: nil))
     }
 
     /// The leader's order to take over (§3.10): no pre-vote and no stickiness, for it has given up its lease.

@@ -174,7 +174,7 @@ package struct Raft: Sendable {
     package var nextWake: Instant {
         if let leadership = self.leadership { return leadership.isAsleep ? .distantFuture : leadership.tickAt }
         if self.owesState { return self.startedAt }
-        return self.isAsleep || !self.mayCampaign ? .distantFuture : self.electionAt
+        return !self.isAsleep && (self.mayCampaign || self.leader != nil) ? self.electionAt : .distantFuture
     }
 
     package mutating func step(_ input: Input, at now: Instant, into effects: inout Effects) {

@@ -72,7 +72,10 @@ package struct RetryPolicy: Hashable, Sendable {
 
     /// No message waits longer for its next attempt.
     package var longestWait: Duration {
-        (self.rules + Self.standard.rules).reduce(.zero) { max($0, $1.backoff.max) }
+        // What stands behind a rule for everything never decides.
+        let last = self.rules.firstIndex { $0.failures.isEmpty }
+        let deciding = last.map { Array(self.rules[...$0]) } ?? self.rules + Self.standard.rules
+        return deciding.reduce(.zero) { max($0, $1.backoff.max) }
     }
 
     /// What is wrong with it, if anything.

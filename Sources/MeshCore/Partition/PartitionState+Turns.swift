@@ -55,7 +55,6 @@ extension PartitionState {
         }
         let bytesBefore = actor.byteCount
         if let refusal = self.refusal(of: turn, by: &actor) {
-            if self.rules.flaw == .numbersBeforeApply { self.skipNumbers(of: turn.outbox) }
             self.end(turn, entry)
             return .refused(refusal)
         }
@@ -74,6 +73,7 @@ extension PartitionState {
 
     /// The turn was not applied, so its activation goes on from what did not happen. Nothing more of it may count.
     mutating func end(_ turn: Turn, _ entry: AppliedEntry) {
+        if self.rules.flaw == .numbersBeforeApply { self.skipNumbers(of: turn.outbox) }
         guard self.actors[turn.path].token == self.token(of: turn, entry) else { return }
         self.actors.change(turn.path) { $0.holder?.hasEnded = true }
     }

@@ -43,4 +43,8 @@ package final class PartitionShard {
     package func raft<Result>(of group: GroupID, _ look: (borrowing Raft) -> Result) -> Result? {
         self.shard.replicas[group].map { look($0.raft) }
     }
+
+    /// What the leader of a group is about, for people.
+    @inline(never)
+    package func describeLead(of group: GroupID) -> String? { self.shard.replicas[group].map { "\($0.lead)" } }
 }

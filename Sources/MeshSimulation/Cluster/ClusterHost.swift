@@ -23,6 +23,8 @@ final class ClusterProcess {
     enum Input: Sendable {
         case shard(PartitionShard.Input)
         case hub(HeartbeatHub.Input)
+
+        var isRequest: Bool { if case .shard(.request) = self { true } else { false } }
     }
 
     /// One thread of the process: what reaches it waits until its next turn.
@@ -30,6 +32,11 @@ final class ClusterProcess {
         var inbox: [Input] = []
         var isScheduled = false
         var wakeAt = VirtualTime.distantFuture
+
+        mutating func putRequestsFirst() {
+            let requests = self.inbox.filter(\.isRequest)
+            self.inbox = requests + self.inbox.filter { !$0.isRequest }
+        }
     }
 
     let life: UInt32

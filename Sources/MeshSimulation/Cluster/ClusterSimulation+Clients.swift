@@ -50,8 +50,8 @@ extension ClusterSimulation {
     private mutating func drawWish(for client: Int) -> ClusterOperation.Wish {
         self.lastValue += 1
         let value = self.lastValue
-        let register = self.random.below(ClusterOperation.registers)
-        let queue = self.random.below(ClusterOperation.queues)
+        let register = self.drawObject(of: ClusterOperation.registers)
+        let queue = self.drawObject(of: ClusterOperation.queues)
         switch self.random.below(20) {
         case 0..<5: return .register(register, .read(nil))
         case 5..<7: return .register(register, .write(value))
@@ -60,9 +60,9 @@ extension ClusterSimulation {
             return .register(register, .cas(old: old, new: value, answer: nil))
         case 8..<10: return .queue(queue, .push(value))
         case 10..<12: return .queue(queue, .pop(nil))
-        case 12..<14: return .add(counter: self.random.below(ClusterOperation.counters), 1 + Int64(value % 3))
+        case 12..<14: return .add(counter: self.drawObject(of: ClusterOperation.counters), 1 + Int64(value % 3))
         default:
-            let origin = self.random.below(ChainActor.count)
+            let origin = self.drawObject(of: ChainActor.count)
             let detour = ChainActor.Detour(rawValue: UInt8(self.random.below(3))) ?? .none
             return .send(
                 ChainActor.Stop(
@@ -70,6 +70,12 @@ extension ClusterSimulation {
                     number: (self.clients[client].sent[origin] ?? 0) + 1, hops: UInt8(self.random.below(4)),
                     detour: detour))
         }
+    }
+
+    /// In half of the runs half of all that is asked is asked of one object of each sort, so that turns of an actor are run on
+    /// top of turns that are not committed yet.
+    private mutating func drawObject(of count: Int) -> Int {
+        self.hasFavourites && self.random.below(2) == 0 ? 0 : self.random.below(count)
     }
 
     /// Groups rest four of every eight seconds, except at the end.
@@ -96,6 +102,12 @@ extension ClusterSimulation {
         let group = GroupID(UInt32(operation.group))
         let target = operation.target ?? self.guess(group, process)
         operation.target = nil
+        var isRetry = operation.isUncertain
+        if isRetry, self.clients[client].manner == .keyed, self.random.below(2) == 0 {
+            // As another process asks that has the key, and knows of no try before.
+            operation.letter?.envelope.message.id = MessageID(using: &self.random)
+            isRetry = false
+        }
         self.clients[client].operation = operation
         self.attempts[self.lastAttempt] = Attempt(client: client, host: host, life: process.life)
         let requester = Requester(node: process.id, number: self.lastAttempt)
@@ -104,7 +116,7 @@ extension ClusterSimulation {
                 .message(
                     MessageRequest(
                         requester: requester, letter: letter, session: operation.request,
-                        isRetry: operation.isUncertain, patience: .milliseconds(2_500)))
+                        isRetry: isRetry, patience: .milliseconds(2_500)))
             } else {
                 .openSession(requester)
             }

@@ -177,7 +177,7 @@ extension ClusterSimulation {
         self.queue.schedule(.resume(host, life: process.life), at: until)
     }
 
-    /// SIGCONT: timers are due and inputs wait; the seed says which a thread looks at first.
+    /// SIGCONT: timers are due and inputs wait, each on a stream of its own; the seed says which a thread looks at first.
     mutating func resume(_ host: Int, life: UInt32) {
         guard let process = self.hosts[host].process, process.life == life, process.pausedUntil == self.now else {
             return
@@ -187,6 +187,7 @@ extension ClusterSimulation {
             let wake: ClusterProcess.Input = executor == 0 ? .hub(.wake) : .shard(.wake)
             process.executors[executor].isScheduled = false
             process.executors[executor].wakeAt = .distantFuture
+            if self.random.below(2) == 0 { process.executors[executor].putRequestsFirst() }
             if self.random.below(2) == 0 { process.executors[executor].inbox.insert(wake, at: 0) }
             self.submit(wake, executor, on: host)
         }

@@ -118,7 +118,7 @@ extension ClusterSimulation {
 
     mutating func receive(_ message: PartitionMessage, for node: NodeID, from sender: NodeID, on host: Int) {
         guard let process = self.hosts[host].process, process.id == node else { return }
-        if let until = process.pausedUntil {
+        if let until = process.pausedUntil, !message.isForShard {
             let time = until + .microseconds(1)
             return self.queue.schedule(.message(to: host, message, for: node, from: sender), at: time)
         }

@@ -63,6 +63,7 @@ package struct ClusterSimulation {
     var latest: [VirtualTime]
     var random: RandomSource
     var clients: [ClusterClient]
+    let hasFavourites: Bool
     var history = ClusterHistory()
     var attempts: [UInt64: Attempt] = [:]
     var lastAttempt: UInt64 = 0
@@ -91,6 +92,7 @@ package struct ClusterSimulation {
         self.placement = Placement(
             cluster: ClusterID(high: random.next(), low: random.next()), partitions: scenario.groups)
         self.clients = (0..<max(6, 3 * scenario.groups)).map { ClusterClient(number: $0) }
+        self.hasFavourites = random.below(2) == 0
         self.checks = ConsensusChecks(groups: scenario.groups)
         self.partitions = PartitionChecks(groups: scenario.groups)
         self.narrative = Narrative(isOn: narrating)
@@ -129,9 +131,9 @@ package struct ClusterSimulation {
         for host in self.hosts.indices {
             for group in 0..<self.scenario.groups {
                 let id = GroupID(UInt32(group))
-                if let text = self.hosts[host].process?.shard(of: id).raft(of: id, { "\($0)" }) {
-                    self.narrate(host, id, text)
-                }
+                guard let shard = self.hosts[host].process?.shard(of: id) else { continue }
+                if let text = shard.raft(of: id, { "\($0)" }) { self.narrate(host, id, text) }
+                if let text = shard.describeLead(of: id) { self.narrate(host, id, text) }
             }
         }
     }

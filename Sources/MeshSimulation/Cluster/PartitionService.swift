@@ -12,6 +12,14 @@ enum PartitionMessage: Sendable {
     case run(GroupID, TurnOrder, on: ActivationHost)
     case check(GroupID, ActivationID, order: UInt64)
     case release(GroupID, ActivationID)
+
+    /// It waits in a shard's queue, also while the process is stopped.
+    var isForShard: Bool {
+        switch self {
+        case .request, .delivered: true
+        case .answer, .run, .release: false
+        }
+    }
 }
 
 /// The part of a node that hosts activations: it runs turns, and keeps the state between them.

@@ -153,11 +153,21 @@ extension ChainActor.Stop {
 
 /// Who answers at which path in a simulated mesh.
 struct SimulatedKinds: ActorKinds {
+    /// No wait is so long that the end of a run comes before it: one that was set by a clock an hour fast lasts as long as
+    /// waits may.
+    private static let retry = RetryPolicy([
+        RetryPolicy.Rule(
+            attemptsMax: 5,
+            backoff: Backoff(.exponential(thousandths: 2000), first: .milliseconds(200), max: .seconds(3)))
+    ])
+
     func kind(of path: ActorPath) throws(MeshError) -> ActorKind {
-        if path.isReserved, BuiltIn(path) != nil { return ActorKind(isInline: true, mailboxLimit: 64) }
+        if path.isReserved, BuiltIn(path) != nil {
+            return ActorKind(isInline: true, mailboxLimit: 64, retry: Self.retry)
+        }
         guard let chain = ChainActor(path) else { throw MeshError(.notFound, "nobody answers at \(path)") }
         return ActorKind(
-            isInline: chain.manner == .inline, mailboxLimit: 16, turnLimit: .seconds(2),
+            isInline: chain.manner == .inline, mailboxLimit: 16, turnLimit: .seconds(2), retry: Self.retry,
             isPlaced: chain.manner == .placed)
     }
 }

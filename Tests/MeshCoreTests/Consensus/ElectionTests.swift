@@ -51,6 +51,22 @@ struct ElectionTests {
         }
     }
 
+    @Test("a learner names no leader that it has not heard for an election timeout, and does when it hears one")
+    func silentLeader() throws {
+        var group = TestGroup(3, learners: 1)
+        group.run(for: .seconds(3))
+        let leader = try #require(group.leaders.first)
+        #expect(group.rafts[2].leader == group.rafts[leader].id)
+        group.cut = [2]
+        group.step(2, .peer(.silent(group.rafts[leader].id.node)))
+        group.run(for: .seconds(3))
+        #expect(group.rafts[2].leader == nil)
+        #expect(group.rafts[2].nextWake == .distantFuture)
+        group.cut = []
+        group.run(for: .seconds(3))
+        #expect(group.rafts[2].leader == group.rafts[leader].id)
+    }
+
     @Test("a voter refuses whoever lacks entries that it has")
     func upToDate() {
         var group = TestGroup(3)
