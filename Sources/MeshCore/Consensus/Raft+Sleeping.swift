@@ -19,10 +19,11 @@ extension Raft {
         switch input {
         case .renewed(let node, let stamp, let asleep):
             guard let place = self.place(on: node) else { return }
-            let since = self.leadership?.followers[place].asleepSince
-            // A group that fell asleep after the heartbeat was sent is not in its hash.
-            if asleep, self.settings.flaw != .sleepersAlwaysRenewed, since.map({ $0 >= stamp }) ?? true { return }
-            self.renewed(place, stamp: stamp, at: now)
+            if asleep {
+                self.renewedAsleep(place, stamp: stamp, at: now)
+            } else {
+                self.renewed(place, stamp: stamp, at: now)
+            }
         case .differs(let node):
             guard let place = self.place(on: node), self.settings.flaw != .sleepersAlwaysRenewed else { return }
             if self.leadership?.followers[place].asleepSince != nil { self.rouse(at: now) }
@@ -49,6 +50,27 @@ extension Raft {
     private func place(on node: NodeID) -> Int? { self.leadership?.followers.firstIndex { $0.id.node == node } }
 
     // MARK: Heartbeats of the nodes
+
+    /// What a node answered: its hash agrees with that of the heartbeat sent at `stamp`.
+    package typealias Agreement = (stamp: Instant, at: Instant)
+
+    /// `renewed(asleep: true)` of several nodes, told late: nothing has happened to the group since.
+    package mutating func wakeUp(hearing agreement: (NodeID) -> Agreement?) {
+        guard let count = self.leadership?.followers.count else { return }
+        for place in 0..<count {
+            guard self.leadership?.followers[place].asleepSince != nil || self.settings.flaw == .sleepersAlwaysRenewed,
+                let node = self.leadership?.followers[place].id.node, let agreement = agreement(node)
+            else { continue }
+            self.renewedAsleep(place, stamp: agreement.stamp, at: agreement.at)
+        }
+    }
+
+    private mutating func renewedAsleep(_ place: Int, stamp: Instant, at now: Instant) {
+        // A group that fell asleep after the heartbeat was sent is not in its hash.
+        let wasAsleep = self.leadership?.followers[place].asleepSince.map { $0 < stamp } ?? false
+        guard wasAsleep || self.settings.flaw == .sleepersAlwaysRenewed else { return }
+        self.renewed(place, stamp: stamp, at: now)
+    }
 
     /// What this node's heartbeat to another says of this group, if it leads a replica there.
     package func claim(on node: NodeID) -> (claim: LeaderClaim, isAsleep: Bool)? {
@@ -90,9 +112,9 @@ extension Raft {
         return self.durableTerm == self.term
     }
 
-    /// The hash of that node's heartbeat is the own over what sleeps under it.
+    /// A heartbeat of that node came, with a hash over what sleeps under it. May be told later than `now`, too.
     package mutating func renewAsleep(under node: NodeID, at now: Instant) {
-        guard self.isAsleep, self.leader?.node == node else { return }
+        guard self.isAsleep, self.leader?.node == node, now > self.renewedAt ?? self.startedAt else { return }
         self.renewedAt = now
         self.resetElectionTimer(at: now)
     }

@@ -7,17 +7,13 @@ extension GroupReplica {
 
     /// - Parameter agrees: ask what the voters' clocks say, which takes longer than the rest.
     func context(at moment: Moment, agrees: Bool = false) -> LeadContext {
-        LeadContext(
-            group: self.group, incarnation: self.raft.incarnation, now: moment.now, wall: moment.wall,
-            term: self.raft.term, isLeading: self.isServing,
-            leader: self.raft.leader, leaseEnd: self.isServing ? self.raft.leaseEnd(at: moment.now) : nil,
-            agreedWall: agrees ? self.environment.agreedWall(of: self.raft.replicas, at: moment) : nil)
+        self.values.context(isServing: self.isServing, agreeing: agrees ? self.environment : nil, at: moment)
     }
 
     func stepLead(_ input: LeadInput<Lead.State.Outcome, Lead.Request>, at moment: Moment, into turn: inout Turn) {
         let isWake = if case .wake = input { true } else { false }
         let context = self.context(at: moment, agrees: isWake)
-        self.lead.step(input, over: self.state, in: context, into: &self.leadEffects)
+        self.values.step(input, in: context, into: &self.leadEffects)
         self.needsFlush = true
         self.takeOutputs(into: &turn)
     }
@@ -37,7 +33,7 @@ extension GroupReplica {
     func flush(at moment: Moment, into turn: inout Turn) {
         self.needsFlush = false
         self.isGathering = false
-        self.lead.flush(over: self.state, in: self.context(at: moment), into: &self.leadEffects)
+        self.values.flush(in: self.context(at: moment), into: &self.leadEffects)
         self.takeOutputs(into: &turn)
         if !self.proposals.isEmpty {
             self.inputs.append(.propose(self.proposals))

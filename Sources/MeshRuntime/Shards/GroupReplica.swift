@@ -41,9 +41,7 @@ final class GroupReplica<Lead: GroupLead> {
     let makeState: @Sendable (GroupID) -> Lead.State
     let environment: ReplicaEnvironment
     let observer: (any ShardObserver)?
-    var raft: Raft
-    var state: Lead.State
-    var lead: Lead
+    var values: ReplicaValues<Lead>
 
     // Stepping.
     var inputs: Deque<Raft.Input> = []
@@ -96,10 +94,8 @@ final class GroupReplica<Lead: GroupLead> {
         observer: (any ShardObserver)?
     ) {
         self.group = raft.group
-        self.raft = raft
         self.makeState = state
-        self.state = state(raft.group)
-        self.lead = lead
+        self.values = ReplicaValues(raft: raft, state: state(raft.group), lead: lead)
         self.environment = environment
         self.observer = observer
     }
@@ -107,7 +103,7 @@ final class GroupReplica<Lead: GroupLead> {
     /// Noted in the shard's list of those to flush.
     var isGathering = false
 
-    var nextWake: Instant { min(self.raft.nextWake, self.lead.nextWake, self.planAt) }
+    var nextWake: Instant { min(self.values.nextWake, self.planAt) }
 
     func start(at moment: Moment, into turn: inout Turn) {
         self.beginResident(into: &turn)
@@ -115,6 +111,7 @@ final class GroupReplica<Lead: GroupLead> {
     }
 
     func wake(at moment: Moment, into turn: inout Turn) {
+        guard self.nextWake <= moment.now else { return }
         if self.raft.nextWake <= moment.now { self.step(.wake, at: moment, into: &turn) }
         if self.lead.nextWake <= moment.now { self.stepLead(.wake, at: moment, into: &turn) }
         if self.planAt <= moment.now { self.plan(at: moment, into: &turn) }
@@ -141,6 +138,21 @@ final class GroupReplica<Lead: GroupLead> {
         if let leader = self.raft.leader { nodes.insert(leader.node) }
         nodes.remove(self.raft.id.node)
         return nodes.sorted()
+    }
+
+    // MARK: Values
+
+    var raft: Raft {
+        _read { yield self.values.raft }
+        _modify { yield &self.values.raft }
+    }
+    var state: Lead.State {
+        _read { yield self.values.state }
+        _modify { yield &self.values.state }
+    }
+    var lead: Lead {
+        _read { yield self.values.lead }
+        _modify { yield &self.values.lead }
     }
 
     // MARK: Stepping

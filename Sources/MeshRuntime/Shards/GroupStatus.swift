@@ -51,7 +51,11 @@ extension Shard {
     }
 
     /// What Raft holds of a group; nil if it does not run here.
-    package func raft(of group: GroupID) -> Raft? { self.replicas[group]?.raft }
+    package func raft(of group: GroupID) -> Raft? {
+        guard var raft = self.replicas[group]?.raft else { return nil }
+        self.sleepers.tell(&raft)
+        return raft
+    }
     package func state(of group: GroupID) -> Lead.State? { self.replicas[group]?.state }
 }
 

@@ -40,13 +40,13 @@ extension Shard {
     }
 
     private func contribute(to node: NodeID, stamp: Instant) {
-        var awake: [LeaderClaim] = []
-        var asleep = ClaimHash()
-        for group in self.groups {
-            guard let (claim, isAsleep) = self.replicas[group]?.raft.claim(on: node) else { continue }
-            if isAsleep { asleep.add(claim) } else { awake.append(claim) }
+        let claims = self.sleepers.claims(on: node) { claims in
+            for group in self.groups {
+                guard let (claim, isAsleep) = self.replicas[group]?.values.claim(on: node) else { continue }
+                if isAsleep { claims.asleep.add(claim) } else { claims.awake.append(claim) }
+            }
         }
-        self.turn.heartbeats.append(.contribution(to: node, stamp: stamp, awake: awake, asleep: asleep))
+        self.turn.heartbeats.append(.contribution(to: node, stamp: stamp, awake: claims.awake, asleep: claims.asleep))
     }
 
     /// In one step: what is renewed here counts from now, whatever the other shards say.
@@ -63,11 +63,11 @@ extension Shard {
                 }
             }
         }
-        var asleep = ClaimHash()
-        for group in self.groups {
-            guard let claim = self.replicas[group]?.raft.sleepingClaim(under: node) else { continue }
-            asleep.add(claim)
-            self.visit(group, at: moment) { replica, _ in replica.raft.renewAsleep(under: node, at: moment.now) }
+        let asleep = self.sleepers.renewed(by: node, at: moment.now) { asleep in
+            for group in self.groups {
+                guard let claim = self.replicas[group]?.values.sleepingClaim(under: node) else { continue }
+                asleep.add(claim)
+            }
         }
         self.turn.heartbeats.append(
             .renewal(by: node, stamp: stamp, renewed: renewed, deposed: deposed, asleep: asleep))
@@ -88,9 +88,9 @@ extension Shard {
             }
         }
         guard let sleepersAgree else { return }
-        for group in self.groups where self.replicas[group]?.raft.claim(on: node)?.isAsleep == true {
-            let input: PeerInput = sleepersAgree ? .renewed(node, stamp: stamp, asleep: true) : .differs(node)
-            self.visit(group, at: moment) { $0.step(.peer(input), at: moment, into: &$1) }
+        guard !sleepersAgree else { return self.sleepers.agreed(node, stamp: stamp, at: moment.now) }
+        for group in self.groups where self.replicas[group]?.values.claim(on: node)?.isAsleep == true {
+            self.visit(group, at: moment) { $0.step(.peer(.differs(node)), at: moment, into: &$1) }
         }
     }
 }

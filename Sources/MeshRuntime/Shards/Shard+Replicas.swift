@@ -88,6 +88,7 @@ extension Shard {
         self.groups.removeAll { $0 == group }
         self.gathering.removeAll { $0 == group }
         self.neighbours.note([], of: group)
+        self.sleepers.forgetClaims()
         replica.end(at: moment, into: &self.turn)
         if let id = self.creating.removeValue(forKey: group) { self.turn.results.append((id, .notHere)) }
         switch replica.ending {

@@ -60,6 +60,7 @@ package final class Shard<Lead: GroupLead> {
     /// Replicas whose lead gathered something in this turn.
     var gathering: [GroupID] = []
     var neighbours = Neighbourhood()
+    var sleepers = Sleepers()
     package var observer: (any ShardObserver)?
 
     package var counters: ShardCounters { self.environment.counters }
@@ -139,6 +140,7 @@ package final class Shard<Lead: GroupLead> {
         _ group: GroupID, at moment: Moment, _ body: (GroupReplica<Lead>, inout Turn) -> Void
     ) {
         guard let replica = self.replicas[group] else { return }
+        self.sleepers.wake(&replica.raft)
         body(replica, &self.turn)
         if replica.ending != nil { return self.end(group, at: moment) }
         if replica.needsFlush, !replica.isGathering {

@@ -112,6 +112,31 @@ struct ShardTests {
         #expect(mesh.sum(11, on: second) == 5)
     }
 
+    @Test("lets groups sleep through heartbeats that keep their leader, and tells them when they wake")
+    func sleepers() throws {
+        var mesh = self.grown()
+        mesh.pass(.seconds(5))
+        let leader = try #require(mesh.leader(of: Self.group))
+        let before = try #require(mesh.nodes[leader].shard.raft(of: Self.group))
+        for index in mesh.nodes.indices where index != leader {
+            #expect(mesh.nodes[index].shard.raft(of: Self.group)?.isAsleep == true)
+        }
+        mesh.pass(.seconds(60))
+        let after = try #require(mesh.nodes[leader].shard.raft(of: Self.group))
+        // Nobody campaigned, nothing was written, and the lease is as young as the last heartbeat.
+        #expect(after.term == before.term)
+        #expect(after.log.last == before.log.last)
+        #expect(try #require(after.leaseEnd(at: mesh.now)) > mesh.now)
+        mesh.step(leader, self.add(5, id: 10))
+        #expect(mesh.sum(10, on: leader) == 5)
+        mesh.pass(.seconds(5))
+        // What sleeps under a node that fell silent wakes.
+        mesh.cut = [leader]
+        mesh.pass(.seconds(3))
+        let next = try #require(mesh.leader(of: Self.group))
+        #expect(mesh.nodes[next].shard.raft(of: Self.group)?.term ?? 0 > before.term)
+    }
+
     @Test("answers for a proposal that another leader's entry took the place of")
     func lost() throws {
         var mesh = self.grown()
