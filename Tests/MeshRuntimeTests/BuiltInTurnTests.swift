@@ -13,6 +13,27 @@ private struct Bench {
 }
 
 @Suite("Turns of built-in actors") struct BuiltInTurnTests {
+    @Test(
+        "only calls that can change nothing count as reads",
+        arguments: [
+            ("/meshnode/counter/a", "{\"read\":true}", true), ("/meshnode/counter/a", "{\"add\":0}", false),
+            ("/meshnode/counter/a", "{\"read\":true,\"add\":1}", false), ("/meshnode/counter/a", "nonsense", false),
+            ("/meshnode/register/a", " {\"read\": true}", true), ("/meshnode/register/a", "{\"write\":1}", false),
+            ("/meshnode/register/a", "{\"read\":false}", false), ("/meshnode/queue/a", "{\"pop\":true}", false),
+            ("/meshnode/echo/a", "anything", true),
+        ])
+    func reads(_ place: String, _ body: String, _ isRead: Bool) throws {
+        let path = try ActorPath(place)
+        let actor = try #require(BuiltIn(path))
+        let message = Message(id: MessageID(high: 0, low: 1), body: Array(body.utf8))
+        #expect(actor.onlyReads(Letter(path, Envelope(message, kind: .ask))) == isRead)
+        // Of a message that is told, the acceptance is what counts; under a key, that it is remembered.
+        #expect(!actor.onlyReads(Letter(path, Envelope(message, kind: .tell))))
+        var keyed = message
+        keyed.idempotency = Fingerprint(ofKey: "k", path: path)
+        #expect(!actor.onlyReads(Letter(path, Envelope(keyed, kind: .ask))))
+    }
+
     @Test("a register holds null, then what was last written, as it was written") func register() throws {
         var register = Bench(actor: .register)
         #expect(try register.turn("{\"read\":true}") == "{\"value\":null,\"swapped\":false}")

@@ -282,7 +282,8 @@ package final class PartitionNode: Sendable {
         self.surroundings.service(of: partition)?.route(
             .request(
                 PartitionRouter.Request(
-                    number: number, partition: partition, letter: letter, delivery: delivery, deadline: deadline)))
+                    number: number, partition: partition, letter: letter, delivery: delivery, deadline: deadline,
+                    isRead: BuiltIn(letter.path)?.onlyReads(letter) ?? false)))
     }
 
     func leader(of path: ActorPath) -> NodeID? {

@@ -14,10 +14,14 @@ package struct PartitionRouter: Sendable {
         package var letter: Letter
         package var delivery: MessageRequest.Delivery
         package var deadline: Instant
+        /// Its turn changes nothing, so that it may run twice, and leaves nothing in the log.
+        package var isRead: Bool
 
         package init(
-            number: UInt64, partition: Partition, letter: Letter, delivery: MessageRequest.Delivery, deadline: Instant
+            number: UInt64, partition: Partition, letter: Letter, delivery: MessageRequest.Delivery, deadline: Instant,
+            isRead: Bool = false
         ) {
+            self.isRead = isRead
             self.number = number
             self.partition = partition
             self.letter = letter
@@ -88,11 +92,14 @@ package struct PartitionRouter: Sendable {
         var wantsOutcome: Bool { self.request.letter.envelope.kind == .ask }
         var needsSession: Bool {
             self.request.delivery == .durable && self.request.letter.envelope.message.idempotency == nil
+                && !self.request.isRead
         }
-        /// The state would know a second try for what it is.
+        /// The state would know a second try for what it is, or would not change by it.
         var isRepeatable: Bool {
-            self.place != nil || self.request.letter.envelope.message.idempotency != nil
+            self.place != nil || self.request.letter.envelope.message.idempotency != nil || self.request.isRead
         }
+        /// A try of it may have ended a leader: it has to be committed before it may run again.
+        var isRetry: Bool { self.isUnknown && !self.request.isRead }
     }
 
     enum Wake: Sendable {
@@ -202,12 +209,12 @@ package struct PartitionRouter: Sendable {
                     .message(
                         MessageRequest(
                             requester: Requester(node: nil, number: id), letter: pending.request.letter,
-                            session: pending.place, delivery: pending.request.delivery, isRetry: pending.isUnknown,
+                            session: pending.place, delivery: pending.request.delivery, isRetry: pending.isRetry,
                             patience: patience)), partition))
         } else {
             let ask = PartitionFrame.Ask(
                 pending.request.letter, session: pending.place, delivery: pending.request.delivery,
-                isRetry: pending.isUnknown, patience: patience)
+                isRetry: pending.isRetry, patience: patience)
             effects.append(.send(.message(ask, partition), number: id, to: node))
         }
     }

@@ -32,7 +32,7 @@ private struct Bench: Sendable {
 
     mutating func request(
         _ number: UInt64, kind: Envelope.Kind = .tell, delivery: MessageRequest.Delivery = .durable,
-        key: Fingerprint? = nil, patience: Duration = .seconds(30)
+        key: Fingerprint? = nil, patience: Duration = .seconds(30), isRead: Bool = false
     ) {
         let message = Message(id: Self.id(number), body: [1], idempotency: key)
         self.step(
@@ -40,7 +40,7 @@ private struct Bench: Sendable {
                 .init(
                     number: number, partition: Self.partition,
                     letter: Letter(path("/meshnode/echo/a"), Envelope(message, kind: kind)), delivery: delivery,
-                    deadline: self.now + patience)))
+                    deadline: self.now + patience, isRead: isRead)))
     }
 
     /// What was sent since this was last asked.
@@ -130,6 +130,21 @@ private struct Bench: Sendable {
         #expect(second.to == Bench.other)
         bench.step(.answer(second.number, .accepted(Bench.id(1)), from: Bench.other))
         #expect(bench.accepted == [1])
+    }
+
+    @Test("asks for no session for what only reads, and asks again as if it were the first time") func reads() throws {
+        var bench = Bench()
+        bench.request(1, kind: .ask, isRead: true)
+        let first = try bench.lastAsk()
+        #expect(first.ask.session == nil)
+        bench.step(.disconnected(Bench.peer))
+        bench.step(.leader(Bench.partition, Bench.other))
+        let second = try bench.lastAsk()
+        #expect(second.ask.session == nil)
+        #expect(!second.ask.isRetry)
+        #expect(second.to == Bench.other)
+        bench.step(.answer(second.number, .outcome(Bench.id(1), .reply([7])), from: Bench.other))
+        #expect(bench.outcome(1) == .reply([7]))
     }
 
     @Test("goes where it is told that the leader is") func elsewhere() throws {
