@@ -190,8 +190,8 @@ struct GroupWriter: ~Copyable {
         precondition(
             entry.index == last.index + 1 && entry.term >= last.position.term,
             "entry \(entry.position) of \(group) cannot follow \(last.position)")
-        let (header, chain) = LogRecord.header(of: entry, in: group, after: last.chain)
-        self.batch.put(.groupLog, GroupKeys.entry(group, entry.index), header, entry.payload)
+        let (record, chain) = LogRecord.encode(entry, in: group, after: last.chain)
+        self.batch.put(.groupLog, GroupKeys.entry(group, entry.index), record)
         replica.unwrittenFrom = min(replica.unwrittenFrom, entry.index)
         replica.record.last = ChainedPosition(position: entry.position, chain: chain)
         if entry.kind == .configuration, let replicas = ReplicaSet(payload: entry.payload) {

@@ -13,16 +13,17 @@ struct LogRecord: Sendable {
     var previous: UInt64
     var chain: UInt64
 
-    /// The header of an entry that follows one with the chain `previous`; the payload comes after it.
-    static func header(of entry: LogEntry, in group: GroupID, after previous: UInt64) -> (bytes: [UInt8], chain: UInt64)
+    /// An entry that follows one with the chain `previous`: header and payload.
+    static func encode(_ entry: LogEntry, in group: GroupID, after previous: UInt64) -> (bytes: [UInt8], chain: UInt64)
     {
         let chain = Self.chain(of: entry.payload.raw, entry.position, entry.kind, in: group, after: previous)
         var writer = WireWriter()
-        writer.bytes.reserveCapacity(Self.headerBytes)
+        writer.bytes.reserveCapacity(Self.headerBytes + entry.payload.count)
         writer.write(entry.term)
         writer.write(entry.kind.rawValue)
         writer.write(previous)
         writer.write(chain)
+        writer.bytes.append(contentsOf: entry.payload)
         return (writer.bytes, chain)
     }
 

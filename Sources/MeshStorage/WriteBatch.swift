@@ -23,22 +23,6 @@ internal import MeshCore
         self.byteCount += key.count + value.count + 1
     }
 
-    /// A value of two parts, which need not be joined before.
-    mutating func put(_ family: Family, _ key: [UInt8], _ first: [UInt8], _ second: [UInt8]) {
-        unsafe key.withCharacters { key in
-            unsafe first.withCharacters { first in
-                unsafe second.withCharacters { second in
-                    let keys = unsafe [key.baseAddress]
-                    let values = unsafe [first.baseAddress, second.baseAddress]
-                    unsafe rocksdb_writebatch_putv_cf(
-                        self.handle, self.families[family], 1, keys, [key.count], 2, values,
-                        [first.count, second.count])
-                }
-            }
-        }
-        self.byteCount += key.count + first.count + second.count + 1
-    }
-
     mutating func delete(_ family: Family, _ key: [UInt8]) {
         unsafe key.withCharacters {
             unsafe rocksdb_writebatch_delete_cf(self.handle, self.families[family], $0.baseAddress, $0.count)

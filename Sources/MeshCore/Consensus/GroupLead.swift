@@ -59,10 +59,10 @@ package struct LeadEffects<Output: Sendable>: Sendable {
     }
 
     /// Each becomes an entry of its own, in this order.
-    package private(set) var proposals: [Proposal] = []
-    package private(set) var reads: [Read] = []
-    package private(set) var confirmations: [UInt64] = []
-    package private(set) var outputs: [Output] = []
+    @usableFromInline package internal(set) var proposals: [Proposal] = []
+    @usableFromInline package internal(set) var reads: [Read] = []
+    @usableFromInline package internal(set) var confirmations: [UInt64] = []
+    @usableFromInline package internal(set) var outputs: [Output] = []
 
     package init() {}
 
@@ -79,7 +79,8 @@ package struct LeadEffects<Output: Sendable>: Sendable {
 
     package mutating func put(_ output: Output) { self.outputs.append(output) }
 
-    package mutating func clear() {
+    /// Inlinable, so that it is compiled for the outputs of the group at hand; for any it costs more than all it clears.
+    @inlinable package mutating func clear() {
         self.proposals.removeAll(keepingCapacity: true)
         self.reads.removeAll(keepingCapacity: true)
         self.confirmations.removeAll(keepingCapacity: true)

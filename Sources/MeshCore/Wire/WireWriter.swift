@@ -1,12 +1,13 @@
 /// Appends big-endian fields to a byte array that the caller owns and reuses.
 package struct WireWriter: Sendable {
-    package var bytes: [UInt8]
+    @usableFromInline package var bytes: [UInt8]
 
     package init(_ bytes: [UInt8] = []) { self.bytes = bytes }
 
     package var count: Int { self.bytes.count }
 
-    package mutating func write<T: FixedWidthInteger & BitwiseCopyable>(_ value: T) {
+    /// Inlinable, so that other targets get it compiled for the integer at hand.
+    @inlinable package mutating func write<T: FixedWidthInteger & BitwiseCopyable>(_ value: T) {
         unsafe withUnsafeBytes(of: value.bigEndian) { unsafe self.bytes.append(contentsOf: $0) }
     }
 
