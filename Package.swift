@@ -113,7 +113,11 @@ let package = Package(
                 "CNVML", "CYAML", arguments, signals, httpClient, logging, metrics,
             ] + nio),
         program("meshsim", ["MeshCore", "MeshSimulation", arguments]),
-        program("meshbench", ["MeshCore", "MeshTransport", "MeshStorage", "CSodium", "CMallocCounter", arguments]),
+        program(
+            "meshbench",
+            [
+                "MeshCore", "MeshTransport", "MeshStorage", "MeshRuntime", "CSodium", "CMallocCounter", arguments, logging,
+            ] + nio),
 
         tests("MeshCore", ["MeshCore"]),
         tests("MeshTransport", ["MeshTransport", "MeshCore", logging] + nio),

@@ -15,18 +15,11 @@ struct MembershipCommand: ParsableCommand {
 
     func run() throws {
         // The daemon that was built with this program, unless the environment names another.
-        unsafe setenv("MESHNODE", self.daemon, 0)
+        unsafe setenv("MESHNODE", besideThisProgram("meshnode"), 0)
         var arguments: [UnsafeMutablePointer<CChar>?] = unsafe ([Self.script] + self.options).map { unsafe strdup($0) }
         unsafe arguments.append(nil)
         _ = unsafe execv(Self.script, arguments)
         let reason = unsafe String(cString: strerror(errno))  // static, or of this thread
         throw BenchError("cannot run \(Self.script): \(reason); run meshbench in the repository's root")
-    }
-
-    private var daemon: String {
-        guard let path = unsafe realpath("/proc/self/exe", nil) else { return "meshnode" }
-        defer { unsafe free(path) }
-        let own = unsafe String(cString: path)  // copied before it is freed
-        return own.prefix(upTo: own.lastIndex(of: "/") ?? own.startIndex) + "/meshnode"
     }
 }

@@ -1,9 +1,9 @@
 internal import ArgumentParser
 
 @main
-struct Meshbench: ParsableCommand {
+struct Meshbench: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "meshbench",
         abstract: "Measures parts of a node on this machine, next to the bound that its libraries set.",
-        subcommands: [Packet.self, MembershipCommand.self, StorageCommand.self])
+        subcommands: [Packet.self, MembershipCommand.self, StorageCommand.self, MailboxCommand.self])
 }

@@ -25,10 +25,10 @@ struct StorageCommand: ParsableCommand {
     }
 
     func run() throws {
-        let folder = self.directory + "/meshbench-storage-\(getpid())"
-        defer { Self.remove(folder) }
+        let folder = try BenchFolder(in: self.directory)
+        defer { folder.remove() }
         let node = NodeID(high: 1, low: 1)
-        let storage = try RocksStorage(directory: folder, node: node)
+        let storage = try RocksStorage(directory: folder.path + "/database", node: node)
         defer { storage.close() }
         var driver = StorageDriver(storage, node: node, groups: self.groups)
         var microseconds: [Double] = []
@@ -59,21 +59,6 @@ struct StorageCommand: ParsableCommand {
         var time = timespec()
         unsafe clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time)
         return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
-    }
-
-    /// The folder holds files alone.
-    private static func remove(_ folder: String) {
-        if let handle = unsafe opendir(folder) {
-            while let entry = unsafe readdir(handle) {
-                let name = unsafe withUnsafePointer(to: &entry.pointee.d_name) { name in
-                    unsafe name.withMemoryRebound(to: CChar.self, capacity: 256) { unsafe String(cString: $0) }
-                }
-                if name != ".", name != ".." { _ = unsafe unlink(folder + "/" + name) }
-            }
-            unsafe closedir(handle)
-        }
-        _ = unsafe rmdir(folder)
-        _ = unsafe unlink(folder + ".watermark")
     }
 }
 

@@ -42,3 +42,21 @@ package struct MeshMember: Hashable, Sendable {
             capabilities: self.capabilities, roundTrip: isLocal ? .zero : self.roundTrip)
     }
 }
+
+extension MeshMember {
+    /// The membership's clock and the runtime's begin elsewhere.
+    package init(_ member: Member, at now: Instant) {
+        let since = MonotonicClock.now + .nanoseconds(-(now - member.since).nanoseconds)
+        let health: PlacementView.Member.Health =
+            switch member.state {
+            case .alive: .alive(since: since)
+            case .suspect: .suspect
+            case .dead, .left: .dead(since: since)
+            }
+        self.init(
+            id: member.description.id, name: member.description.name, endpoint: member.description.endpoint,
+            zone: member.description.zone, health: health, boot: member.description.boot.epoch,
+            version: member.description.version, labels: member.description.tags, capabilities: member.capabilities,
+            roundTrip: member.roundTrip)
+    }
+}
