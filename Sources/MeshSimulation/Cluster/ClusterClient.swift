@@ -63,6 +63,7 @@ struct ClusterOperation: Sendable {
     static let registerPaths = (0..<registers).map { knownPath("/meshnode/register/r\($0)") }
     static let queuePaths = (0..<queues).map { knownPath("/meshnode/queue/q\($0)") }
     static let counterPaths = (0..<counters).map { knownPath("/meshnode/counter/c\($0)") }
+    static let paths = registerPaths + queuePaths + counterPaths + ChainActor.paths
 
     let wish: Wish
     let group: Int
