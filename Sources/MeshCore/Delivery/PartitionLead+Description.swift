@@ -21,8 +21,8 @@ extension LeadSlot: CustomStringConvertible {
         var text =
             switch self.phase {
             case .dormant: "dormant"
-            case .placing(let number, _): "placing (\(number))"
-            case .loading(let number, let host): "loading (\(number)) for \(host.node.short)"
+            case .placing(let id, _): "placing \(id)"
+            case .loading(let number, let id, let host): "loading (\(number)) \(id) for \(host.node.short)"
             case .granting(let activation): "granting \(activation)"
             case .live(let activation): "live \(activation)"
             }
