@@ -41,7 +41,10 @@ package final class PartitionShard {
     /// Looks at a group without taking a copy of it.
     @inline(never)
     package func raft<Result>(of group: GroupID, _ look: (borrowing Raft) -> Result) -> Result? {
-        self.shard.replicas[group].map { look($0.raft) }
+        self.shard.replicas[group].map { replica in
+            self.shard.sleepers.tell(&replica.raft)
+            return look(replica.raft)
+        }
     }
 
     /// What the leader of a group is about, for people.

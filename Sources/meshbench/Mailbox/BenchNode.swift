@@ -32,9 +32,7 @@ struct BenchNode: Sendable {
                 name: "bench", bind: HostAndPort(host: "127.0.0.1", port: 0)),
             logger: logger)
         self.runtime = Runtime(
-            directory: self.network,
-            ownership: RendezvousOwnership(placement: self.placement, directory: self.network),
-            storage: self.storage, handlers: IdleHandlers(), configuration: settings,
+            directory: self.network, storage: self.storage, handlers: IdleHandlers(), configuration: settings,
             partitions: PartitionNode.Configuration(
                 local: self.identity.id, boot: Self.boot, placement: self.placement, executors: self.loops.executors,
                 seed: 1, clock: settings.moment),

@@ -15,7 +15,7 @@ struct Daemons: Sendable {
                         "start", "--data", "\(folder)/daemon\(number)", "--name", "daemon\(number)", "--bind",
                         "127.0.0.1:0", "--http", "none", "--join", "\(address)",
                     ],
-                    environment: ["MESHNODE_TOKEN=\(token)", "MESHNODE_PARTITIONS=1"],
+                    environment: ["MESHNODE_TOKEN=\(token)"],
                     output: "\(folder)/daemon\(number).log"))
         }
         self.processes = processes
@@ -67,7 +67,7 @@ private func withTerminatedStrings<Result>(
     _ strings: [String], _ body: ([UnsafeMutablePointer<CChar>?]) -> Result
 ) -> Result {
     let pointers: [UnsafeMutablePointer<CChar>?] = unsafe strings.map { unsafe strdup($0) } + [nil]
-    defer { for unsafe pointer in unsafe pointers { unsafe free(pointer) } }
+    defer { for unsafepointer in unsafe pointers { unsafe free(pointer) } }
     return unsafe body(pointers)
 }
 
