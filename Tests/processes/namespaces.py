@@ -45,7 +45,7 @@ class Host:
     """One machine on a `Wire`: a namespace with an address. Its firewall is nftables."""
 
     def __init__(self, wire, index):
-        self.name = f"{wire.name}-{index}"
+        self.name, self.wire, self.port = f"{wire.name}-{index}", wire.name, f"p{index}"
         self.address = f"{wire.prefix}.{index}"
         self.prefix = ["ip", "netns", "exec", self.name]
         run("ip", "netns", "add", self.name)
@@ -57,6 +57,10 @@ class Host:
         self.nft("add table inet filter")
         for chain in ("input", "output"):
             self.nft(f"add chain inet filter {chain} {{ type filter hook {chain} priority 0; }}")
+
+    def plug(self, is_in):
+        """Its cable, at the switch: without it packets vanish and nobody gets an error."""
+        run("ip", "-n", self.wire, "link", "set", self.port, "up" if is_in else "down")
 
     def nft(self, rule):
         run(*self.prefix, "nft", *rule.split())
