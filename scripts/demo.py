@@ -1,14 +1,12 @@
-"""Three nodes on loopback count the words of docs/ while one of them is killed and comes back; see scripts/demo.
+"""Three nodes on loopback count the words of docs/ while the leader of the busiest partition is killed twice; see scripts/demo.
 
-Every line of every text is a message. Its sender repeats it, under one idempotency key, until some node acknowledges
-it. What was processed is read where the effect happened: in the journals of the workers. Exit 0 if every acknowledged
-message was processed and the words add up to what a plain count of the same texts gives.
+Every line of every text is a message to one of a few counters: so many words. Its sender repeats it, under one idempotency key, until
+some node acknowledges it; senders never pause. Exit 0 if the counters made as many turns as messages were acknowledged, and hold
+their words, and if all replicas of each partition have the same on their disks.
 """
 import collections
 import json
-import os
 import pathlib
-import queue
 import re
 import signal
 import sys
@@ -18,76 +16,79 @@ import time
 from meshlocal import Failure, Mesh, wait_until
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-EXAMPLE = ROOT / "cluster" / "examples" / "wordcount"
 NODES = ("alpha", "beta", "gamma")
 ACTORS = 24
 SENDERS = 8
+KILLS = 2
+# Seconds of load before the first kill and after each return.
+BREATH = 3
+COUNTERS = "/meshnode/counter/part-"
 
 
 def say(text):
     print(f"demo: {text}", flush=True)
 
 
-def texts():
-    files = sorted((ROOT / "docs").rglob("*.md"))
-    return {str(file.relative_to(ROOT)): file.read_text(encoding="utf-8") for file in files}
-
-
-def messages(texts):
-    """(idempotency key, actor, text) of every line that has a word."""
+def lines():
+    """(name, words) of every line of docs/ that has a word."""
     found = []
-    for name, text in texts.items():
-        for number, line in enumerate(text.splitlines(), 1):
-            if re.search(r"\w", line):
-                found.append((f"{name}:{number}", f"part-{len(found) % ACTORS:02}", line))
+    for file in sorted((ROOT / "docs").rglob("*.md")):
+        for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
+            words = len(re.findall(r"\w+", line))
+            if words:
+                found.append((f"{file.relative_to(ROOT)}:{number}", words))
     return found
 
 
 class Senders:
-    """Threads that each send one message at a time, to any node that takes it."""
+    """Threads that each send one message at a time, to any node that takes it, until they are told to stop."""
 
-    def __init__(self, nodes):
-        self.nodes = nodes
-        self.waiting = queue.SimpleQueue()
+    def __init__(self, nodes, work):
+        self.nodes, self.work = nodes, work
         self.lock = threading.Lock()
-        self.acknowledged = set()
+        self.stopping = threading.Event()
+        self.acknowledged = {}  # key: (actor, words)
+        self.acks = []  # (when the send began, when it was acknowledged, actor)
         self.retries = collections.Counter()
         self.errors = []
-        for number in range(SENDERS):
-            threading.Thread(target=self.run, args=(number,), daemon=True).start()
+        self.threads = [threading.Thread(target=self.run, args=(number,), daemon=True) for number in range(SENDERS)]
+        for thread in self.threads:
+            thread.start()
 
-    def send(self, messages):
-        """Returns when all of them are acknowledged."""
-        for message in messages:
-            self.waiting.put(message)
-        wanted = {key for key, _, _ in messages}
+    def stop(self):
+        self.stopping.set()
+        for thread in self.threads:
+            thread.join(180)
+        self.check()
+        if any(thread.is_alive() for thread in self.threads):
+            raise Failure("a sender does not end")
 
-        def done():
-            if self.errors:
-                raise Failure(self.errors[0])
-            with self.lock:
-                return wanted <= self.acknowledged
-
-        wait_until(f"{len(wanted)} messages are acknowledged", done, 300)
+    def check(self):
+        if self.errors:
+            raise Failure(self.errors[0])
 
     def run(self, number):
         try:
-            while True:
-                self.send_one(number, *self.waiting.get())
+            place = number
+            while not self.stopping.is_set():
+                turn, index = divmod(place, len(self.work))
+                name, words = self.work[index]
+                self.send(number, f"{turn}:{name}", index % ACTORS, words)
+                place += SENDERS
         except Exception as error:  # told to the main thread, which ends the demo
             self.errors.append(f"sender {number}: {error!r}")
 
-    def send_one(self, number, key, actor, text):
-        deadline = time.monotonic() + 120
-        body = json.dumps({"key": key, "text": text})
-        headers = {"Idempotency-Key": key, "Content-Type": "application/json"}
+    def send(self, number, key, actor, words):
+        began = time.monotonic()
+        body, headers = json.dumps({"add": words}), {"Idempotency-Key": key}
         for attempt in range(10_000):
             node = self.nodes[(number + attempt) % len(self.nodes)]
             try:
-                reply = node.request("POST", f"/v1/send/text/wordcount/{actor}", body, headers)
+                reply = node.request("POST", f"/v1/send{COUNTERS}{actor:02}", body, headers, timeout=60)
                 if reply.status == 202:
                     with self.lock:
-                        self.acknowledged.add(key)
+                        self.acknowledged[key] = (actor, words)
+                        self.acks.append((began, time.monotonic(), actor))
                     return
                 # 429 and 503 pass, 504 is an unknown outcome: under its key the message can be sent again.
                 if reply.status not in (429, 503, 504):
@@ -97,118 +98,115 @@ class Senders:
                 reason = type(error).__name__
             with self.lock:
                 self.retries[reason] += 1
-            if time.monotonic() > deadline:
+            if time.monotonic() > began + 120:
                 raise Failure(f"no node took {key} within 120 s, last reason: {reason}")
             if attempt % len(self.nodes) == len(self.nodes) - 1:
-                time.sleep(0.1)  # every node was asked once: back off before the next round
+                time.sleep(0.01)  # every node was asked once
+
+    def go_on(self, seconds):
+        time.sleep(seconds)
+        self.check()
+
+    def count(self):
+        with self.lock:
+            return len(self.acknowledged)
 
 
-class Journals:
-    """What the workers wrote down, one file per node, read as it grows."""
-
-    def __init__(self, folder):
-        self.paths = {name: folder / f"{name}.journal" for name in NODES}
-        self.offsets = dict.fromkeys(NODES, 0)
-        self.taken = dict.fromkeys(NODES, 0)  # lines, repeats included
-        self.words = {}  # key: words of the message, as first counted
-
-    def processed(self):
-        """Keys of all messages processed until now."""
-        for name, path in self.paths.items():
-            if not path.exists():
-                continue
-            with open(path, "rb") as file:
-                file.seek(self.offsets[name])
-                for line in file:
-                    if not line.endswith(b"\n"):
-                        break
-                    self.offsets[name] += len(line)
-                    self.taken[name] += 1
-                    entry = json.loads(line)
-                    self.words.setdefault(entry["key"], entry["words"])
-        return self.words.keys()
+def places(node):
+    """Partition of each actor."""
+    return {actor: node.request("GET", f"/v1/explain{COUNTERS}{actor:02}").json["partition"] for actor in range(ACTORS)}
 
 
-def detect(victim, survivors):
-    """Kills a node; seconds to the first suspicion and to the verdict of each survivor."""
-    say(f"kill -9 {victim.name}")
+def leader(nodes, partition):
+    def found():
+        for node in nodes:
+            if node.running:
+                view = node.request("GET", "/v1/partitions").json["partitions"][partition]
+                names = [replica["node"] for replica in view["replicas"] if replica["role"] == "leader"]
+                return next((each for each in nodes if names == [each.name] and each.running), None)
+
+    return wait_until(f"partition {partition} has a leader", found)
+
+
+def kill_leader(nodes, senders, partition_of):
+    """Kills the leader of the busiest partition and starts it again. Returns what a table says of it."""
+    with senders.lock:
+        load = collections.Counter(partition_of[actor] for _, _, actor in senders.acks)
+    busiest = load.most_common(1)[0][0]
+    victim = leader(nodes, busiest)
+    say(f"kill -9 {victim.name}, which leads partition {busiest}, the busiest with {load[busiest]:,} messages")
     began = time.monotonic()
     victim.kill()
-    suspected, dead = {}, {}
+    its = lambda: [end for start, end, actor in senders.acks if partition_of[actor] == busiest and start > began]
 
-    def all_know():
-        for node in survivors:
-            if node.name not in dead:
-                state = node.state_of(victim.name)
-                elapsed = time.monotonic() - began
-                if state in ("suspect", "dead"):
-                    suspected.setdefault(node.name, elapsed)
-                if state == "dead":
-                    dead[node.name] = elapsed
-        return len(dead) == len(survivors)
+    def goes_on():
+        senders.check()
+        with senders.lock:
+            return its()
 
-    wait_until(f"all survivors know that {victim.name} is dead", all_know)
-    return min(suspected.values()), max(dead.values())
-
-
-def members(node):
-    counts = node.status()["mesh"]["members"]
-    return ", ".join(f"{count} {state}" for state, count in counts.items() if count) or "none"
+    wait_until("messages to its partition are acknowledged again", goes_on)
+    others = [node for node in nodes if node is not victim]
+    wait_until("the others hold it for dead", lambda: all(node.state_of(victim.name) == "dead" for node in others))
+    dead = time.monotonic() - began
+    senders.go_on(1)
+    say(f"start {victim.name} again, without --join")
+    victim.start()
+    senders.nodes[0].mesh.wait_members(len(nodes))
+    senders.nodes[0].mesh.wait_replicas(nodes)
+    back = time.monotonic() - began
+    senders.go_on(BREATH)
+    with senders.lock:
+        first = min(its()) - began
+        longest = max(end - start for start, end, _ in senders.acks if end > began)
+        times = sorted(end for _, end, _ in senders.acks if end > began - 1)
+        silence = max(after - before for before, after in zip(times, times[1:]))
+    return [
+        (f"kill -9 of {victim.name} to the next acknowledgement", ""),
+        ("  of its busiest partition", f"{first:.2f} s"),
+        ("  longest wait of one send", f"{longest:.2f} s"),
+        ("  longest silence of all senders", f"{silence:.2f} s"),
+        ("  to the last verdict of its death", f"{dead:.2f} s"),
+        ("  until all replicas are whole again", f"{back:.1f} s"),
+    ]
 
 
 def table(rows):
     width = max(len(name) for name, _ in rows)
-    print("\n" + "\n".join(f"  {name:<{width}}  {value}" for name, value in rows) + "\n", flush=True)
+    print("\n" + "\n".join(f"  {name:<{width}}  {value}".rstrip() for name, value in rows) + "\n", flush=True)
 
 
 def run(mesh):
-    journals = Journals(mesh.folder)
-    environment = {name: {"WORDCOUNT_JOURNAL": str(path)} for name, path in journals.paths.items()}
-
-    alpha = mesh.create("alpha", environment=environment["alpha"])
-    nodes = [alpha] + [mesh.join(name, environment=environment[name]) for name in NODES[1:]]
-    mesh.wait_members(3)
+    nodes = [mesh.create(NODES[0])] + [mesh.join(name) for name in NODES[1:]]
+    mesh.wait_members(len(nodes))
     say("three nodes: " + ", ".join(f"{node.name} at {node.address}" for node in nodes))
+    mesh.wait_replicas()
+    say("every partition has three replicas")
 
-    applied = alpha.command("apply", "-f", EXAMPLE / "wordcount.yaml")
-    if applied.returncode != 0:
-        raise Failure(f"meshnode apply ended with {applied.returncode}: {applied.stderr}")
-    print(applied.stdout, end="", flush=True)
+    work = lines()
+    partition_of = places(nodes[0])
+    say(f"lines of docs/ to {ACTORS} actors in {len(set(partition_of.values()))} partitions, from {SENDERS} senders without a pause")
+    senders = Senders(nodes, work)
+    began = time.monotonic()
+    senders.go_on(BREATH)
+    rows = []
+    for _ in range(KILLS):
+        rows += kill_leader(nodes, senders, partition_of)
+    senders.stop()
+    took = time.monotonic() - began
 
-    documents = texts()
-    work = messages(documents)
-    third = len(work) // 3
-    say(f"{len(work)} lines of {len(documents)} texts to {ACTORS} actors, from {SENDERS} senders")
-    senders = Senders(nodes)
-    before = members(alpha)
-    senders.send(work[:third])
-
-    victim, survivors = nodes[2], nodes[:2]
-    # Sent while the node dies: some of these messages are on it when it goes, all are sent until acknowledged.
-    with_kill = threading.Thread(target=guarded, args=(senders.send, work[third : 2 * third], senders), daemon=True)
-    with_kill.start()
-    first, last = detect(victim, survivors)
-    during = members(alpha)
-    say(f"suspected after {first:.2f} s, dead to all after {last:.2f} s")
-    with_kill.join()  # its waits have deadlines
-
-    say(f"start {victim.name} again, without --join")
-    victim.start()
-    senders.send(work[2 * third :])
-    mesh.wait_members(3)
-    after = members(alpha)
-
-    acknowledged = senders.acknowledged
-    wait_until("all acknowledged messages are processed", lambda: acknowledged <= journals.processed())
-    mesh_is_empty = lambda: all(node.status()["node"]["mailbox_depth"] == 0 for node in nodes)
-    wait_until("all mailboxes are empty", mesh_is_empty)
-    processed = set(journals.processed())
-
-    counted = collections.Counter()
-    for words in journals.words.values():
-        counted.update(words)
-    recount = collections.Counter(word for text in documents.values() for word in re.findall(r"\w+", text.lower()))
-    taken = sum(journals.taken.values())
+    empty = lambda: all(node.status()["node"]["mailbox_depth"] == 0 for node in nodes)
+    wait_until("all mailboxes are empty", empty)
+    # Turns of each actor, before anybody asks it for its value.
+    turns = {actor["path"]: actor["processed"] for actor in nodes[1].request("GET", f"/v1/actors?prefix={COUNTERS}").json["actors"]}
+    counted = 0
+    for actor in range(ACTORS):
+        reply = nodes[actor % len(nodes)].request("POST", f"/v1/call{COUNTERS}{actor:02}", '{"read":true}')
+        if reply.status != 200:
+            raise Failure(f"the counter {actor} cannot be read: {reply.status} {reply.body!r}")
+        counted += reply.json["value"]
+    words = sum(words for _, words in senders.acknowledged.values())
+    # Copies end with what was acknowledged: nothing is sent any more.
+    compared = nodes[2].command("partitions", "--verify")
 
     for node in nodes:
         status = node.stop()
@@ -217,38 +215,28 @@ def run(mesh):
     wait_until("no process is left", lambda: not mesh.processes())
 
     table([
-        ("messages acknowledged, distinct", f"{len(acknowledged):,}"),
-        ("messages processed, distinct", f"{len(processed):,}"),
-        ("repeats (delivery is at least once)", f"{taken - len(processed):,}"),
-        ("processed on", ", ".join(f"{name} {count:,}" for name, count in journals.taken.items())),
+        ("messages acknowledged, distinct", f"{senders.count():,}"),
+        ("turns made", f"{sum(turns.values()):,}"),
+        ("words acknowledged", f"{words:,}"),
+        ("words counted by the mesh", f"{counted:,}"),
+        ("acknowledged per second, all the time", f"{senders.count() / took:,.0f}"),
         ("retries of the senders", ", ".join(f"{count} x {why}" for why, count in senders.retries.items()) or "none"),
-        ("members before the kill", before),
-        ("members after the kill", during),
-        ("members after the restart", after),
-        ("kill -9 to the first suspicion", f"{first:.2f} s"),
-        ("kill -9 to the last verdict", f"{last:.2f} s"),
-        ("words counted by the mesh", f"{counted.total():,}"),
-        ("words by a plain count", f"{recount.total():,}"),
+        *rows,
+        ("states of the replicas compared", compared.stdout.strip().splitlines()[-1]),
     ])
-    if acknowledged != processed:
-        raise Failure(f"not the same messages: {sorted(acknowledged ^ processed)[:10]}")
-    if counted != recount:
-        raise Failure(f"not the same words: {(counted - recount) + (recount - counted)}")
-    say("every acknowledged message was processed, and the words add up; nothing is left running")
-
-
-def guarded(work, argument, senders):
-    """In a thread: a failure goes to the main thread with the senders' own."""
-    try:
-        work(argument)
-    except Exception as error:
-        senders.errors.append(str(error))
+    if sum(turns.values()) != senders.count():
+        raise Failure("the turns are not as many as the messages that were acknowledged")
+    if counted != words:
+        raise Failure("the words do not add up")
+    if compared.returncode != 0:
+        raise Failure(f"replicas differ, or could not be compared:\n{compared.stdout}{compared.stderr}")
+    say("every acknowledged message was processed once, and all replicas are equal; nothing is left running")
 
 
 def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the mesh is closed then, too
     try:
-        with Mesh(workdir=EXAMPLE) as mesh:
+        with Mesh() as mesh:
             run(mesh)
     except Failure as failure:
         sys.exit(f"demo: failed: {failure}")

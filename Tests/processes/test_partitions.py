@@ -132,6 +132,8 @@ class Partitions(PartitionCase):
             {key: replica[key] for key in ("node", "role")} for replica in placed["replicas"]])
         listed = nodes[0].request("GET", "/v1/actors?prefix=/meshnode/counter/").json["actors"]
         self.assertEqual([(actor["path"], actor["node"]) for actor in listed], [("/meshnode/counter/shared", leader.name)])
+        compared = self.succeed(nodes[0].command("partitions", "--verify")).stdout.splitlines()
+        self.assertEqual(compared, [f"{PARTITIONS} partitions, {3 * PARTITIONS} replicas: {PARTITIONS} equal, 0 moving, 0 different"])
         for node in nodes:
             self.refuse(node.command("init"), 1, "founded already")
             self.refuse(node.command("init", "--force"), 1, "founded already")
