@@ -119,8 +119,10 @@ extension Residences {
         // Nobody waits for it: it was released, or its place is a new leader's.
         guard residence.phase == .idle else { return }
         if let next {
-            if end.isLast { return self.disown(key, into: &effects) }
-            return self.begin(next, key, into: &effects)
+            guard end.isLast else { return self.begin(next, key, into: &effects) }
+            let report = TurnReport(next.activation, number: next.number, .notBegun)
+            effects.append(.tell(.report(report), key.group, to: residence.lead))
+            return self.end(key, into: &effects)
         }
         var report = TurnReport(order.activation, number: order.number, .notBegun)
         switch end {
@@ -133,7 +135,7 @@ extension Residences {
         // Whoever cannot be trusted with another message takes none.
         if end.isLast { return self.end(key, into: &effects) }
         self.residences[key]?.turns += 1
-        if self.isClosed || self.owesRoom(key, at: now) { self.disown(key, into: &effects) }
+        if self.isClosed || self.owesRoom(key, at: now) { self.end(key, into: &effects) }
     }
 }
 

@@ -143,17 +143,16 @@ package struct Residences: Sendable {
     /// What could not be started may be able to now.
     package mutating func definitionsChanged() { self.failures = [:] }
 
-    /// Takes in nobody any more. Who has nothing to do goes at once, the others after their turn; their leaders are told, and go
-    /// on elsewhere.
+    /// Takes in nobody any more. Who has nothing to do goes at once, the others after their turn; their leaders go on elsewhere.
     package mutating func retire(into effects: inout [Effect]) {
         self.isClosed = true
-        for key in self.keysInOrder where self.residences[key]?.phase == .idle { self.disown(key, into: &effects) }
+        for key in self.keysInOrder where self.residences[key]?.phase == .idle { self.end(key, into: &effects) }
     }
 
     /// All go now.
     package mutating func close(into effects: inout [Effect]) {
         self.isClosed = true
-        for key in self.keysInOrder { self.disown(key, into: &effects) }
+        for key in self.keysInOrder { self.end(key, into: &effects) }
     }
 
     private var keysInOrder: [Key] {
@@ -225,7 +224,7 @@ package struct Residences: Sendable {
         let oldest = idle.min {
             ($0.value.idleSince, $0.key.group, $0.key.path) < ($1.value.idleSince, $1.key.group, $1.key.path)
         }
-        if let key = oldest?.key { self.disown(key, into: &effects) }
+        if let key = oldest?.key { self.end(key, into: &effects) }
     }
 
     /// Somebody waits for room, and this one has had its own for long enough.
@@ -234,15 +233,8 @@ package struct Residences: Sendable {
         return residence.turns >= Self.turnsPerRoom || residence.upSince + Self.timePerRoom <= now
     }
 
-    /// The activation ends here, and its leader is told.
-    mutating func disown(_ key: Key, into effects: inout [Effect]) {
-        guard let residence = self.residences[key] else { return }
-        if let id = residence.activation {
-            effects.append(.tell(.disowned(id), key.group, to: residence.lead))
-        }
-        self.end(key, into: &effects)
-    }
-
+    /// The program goes, and its leader is not told: behind the report of a turn that is not committed yet, that would undo the
+    /// turn. He hears it when he orders another (`notBegun`).
     mutating func end(_ key: Key, into effects: inout [Effect]) {
         guard let phase = self.residences[key]?.phase, phase != .ending else { return }
         self.residences[key]?.phase = .ending
@@ -290,7 +282,7 @@ package struct Residences: Sendable {
                 key,
                 because: Self.endedEarly, at: now, into: &effects)
         }
-        self.disown(key, into: &effects)
+        self.end(key, into: &effects)
     }
 
     private mutating func ended(_ key: Key, at now: Instant, into effects: inout [Effect]) {
@@ -314,7 +306,7 @@ package struct Residences: Sendable {
 
     private mutating func wake(_ key: Key, at now: Instant, into effects: inout [Effect]) {
         guard let due = self.due(key), due <= now else { return }
-        self.disown(key, into: &effects)
+        self.end(key, into: &effects)
     }
 
     func failureCount(of key: Key) -> Int { self.failures[key]?.count ?? 0 }
