@@ -17,7 +17,7 @@ enum PartitionMessage: Sendable {
     var isForShard: Bool {
         switch self {
         case .request, .delivered: true
-        case .answer, .run, .release: false
+        case .answer, .run, .check, .release: false
         }
     }
 }
