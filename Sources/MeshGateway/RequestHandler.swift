@@ -25,12 +25,21 @@ struct RequestHandler: Sendable {
         case .members: return .json(Members(members: await self.control.status().members))
         case .doctor: return .json(await self.control.doctor())
         case .why(let node): return .json(try await self.control.why(node))
+        case .drain(let node):
+            let reason = String(request.query["reason"] ?? "")
+            return .json(try await self.control.drain(node, .begin(reason: reason)))
+        case .lookAtDrain(let node): return .json(try await self.control.drain(node, .look))
+        case .cancelDrain(let node): return .json(try await self.control.drain(node, .cancel))
         case .capabilities:
             return .json(Nodes(nodes: try await self.control.capabilities(of: request.query["node"].map(String.init))))
         case .actors: return .json(try await self.control.actors(prefix: request.prefix()))
         case .partitions: return .json(try await self.control.partitions())
         case .verifiedPartitions: return .json(try await self.control.verifyPartitions())
         case .explain(let path): return .json(try await self.control.explain(ActorPath(path)))
+        case .deadLetters: return .json(try await self.control.deadLetters(request.deadLetterPage()))
+        case .deadLetter(let id): return .json(try await self.deadLetter(DeadLetterID(checking: id)))
+        case .replay: return .json(try await self.control.act(.replay, on: request.deadLetterSelection()))
+        case .purge: return .json(try await self.control.act(.purge, on: request.deadLetterSelection()))
         case .found:
             try await self.control.found(isForced: request.query["force"] == "true")
             return .json(["state": "founded"])
@@ -52,7 +61,7 @@ struct RequestHandler: Sendable {
         case .removeKey(let key): return .json(try await self.control.removeKey(key, force: request.isForced()))
         case .logs: return try await self.logs(request)
         case .leave:
-            await self.control.leave()
+            try await self.control.leave(within: request.patience(), isForced: request.isForced())
             return .json(["state": "leaving"], status: .accepted)
         }
     }

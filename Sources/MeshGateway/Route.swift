@@ -8,10 +8,15 @@ enum Route: Hashable, Sendable {
     case health, ready, metrics
     case status, members, doctor
     case why(String)
+    case drain(String)
+    case lookAtDrain(String)
+    case cancelDrain(String)
     case capabilities
     case actors
     case partitions, verifiedPartitions
     case explain(String)
+    case deadLetters, replay, purge
+    case deadLetter(String)
     case found
     case send(String)
     case call(String)
@@ -57,6 +62,9 @@ enum Route: Hashable, Sendable {
         case "/v1/actors": return [(.get, .actors)]
         case "/v1/partitions": return [(.get, .partitions)]
         case "/v1/partitions/verify": return [(.get, .verifiedPartitions)]
+        case "/v1/deadletters": return [(.get, .deadLetters)]
+        case "/v1/deadletters/replay": return [(.post, .replay)]
+        case "/v1/deadletters/purge": return [(.post, .purge)]
         case "/v1/init": return [(.post, .found)]
         case "/v1/definitions": return [(.get, .definitions), (.post, .apply)]
         case "/v1/events": return [(.get, .events), (.post, .raise)]
@@ -68,6 +76,7 @@ enum Route: Hashable, Sendable {
         if let actor = path.rest(after: "/v1/send/") { return [(.post, .send(actor))] }
         if let actor = path.rest(after: "/v1/call/") { return [(.post, .call(actor))] }
         if let actor = path.rest(after: "/v1/explain/") { return [(.get, .explain(actor))] }
+        if let id = path.rest(after: "/v1/deadletters/"), let id = id.singleSegment { return [(.get, .deadLetter(id))] }
         if let name = path.rest(after: "/v1/definitions/"), let name = name.singleSegment {
             return [(.get, .definition(name)), (.delete, .delete(name))]
         }
@@ -77,10 +86,13 @@ enum Route: Hashable, Sendable {
                 return [(.post, .useKey(key))]
             }
         }
-        if let rest = path.rest(after: "/v1/members/"), rest.hasSuffix("/why"),
-            let node = String(rest.dropLast(4)).singleSegment
-        {
-            return [(.get, .why(node))]
+        if let rest = path.rest(after: "/v1/members/") {
+            if rest.hasSuffix("/why"), let node = String(rest.dropLast(4)).singleSegment {
+                return [(.get, .why(node))]
+            }
+            if rest.hasSuffix("/drain"), let node = String(rest.dropLast(6)).singleSegment {
+                return [(.get, .lookAtDrain(node)), (.post, .drain(node)), (.delete, .cancelDrain(node))]
+            }
         }
         return []
     }
@@ -95,10 +107,12 @@ enum Route: Hashable, Sendable {
         case .members: "members"
         case .doctor: "doctor"
         case .why: "why"
+        case .drain, .lookAtDrain, .cancelDrain: "drain"
         case .capabilities: "capabilities"
         case .actors: "actors"
         case .partitions, .verifiedPartitions: "partitions"
         case .explain: "explain"
+        case .deadLetters, .deadLetter, .replay, .purge: "deadletters"
         case .found: "init"
         case .send: "send"
         case .call: "call"
@@ -118,7 +132,7 @@ enum Route: Hashable, Sendable {
 
     var takesBody: Bool {
         switch self {
-        case .send, .call, .apply, .raise: true
+        case .send, .call, .apply, .raise, .replay, .purge: true
         default: false
         }
     }
@@ -131,6 +145,9 @@ enum Route: Hashable, Sendable {
         case .events: ["type", "after", "limit"]
         case .logs: ["node", "after", "age_ms", "level", "lines"]
         case .useKey, .removeKey, .found: ["force"]
+        case .deadLetters: ["prefix", "after", "limit"]
+        case .drain: ["reason"]
+        case .leave: ["force", "timeout_ms"]
         default: []
         }
     }

@@ -56,6 +56,15 @@ struct RoutedRequest: Sendable {
         }
     }
 
+    /// How long what was asked for may take.
+    func patience() throws(MeshError) -> Duration? {
+        guard let text = self.query["timeout_ms"] else { return nil }
+        guard let milliseconds = Int64(text), 1...Self.deadlineMax ~= milliseconds else {
+            throw MeshError(.invalidArgument, "timeout_ms is a whole number from 1 to \(Self.deadlineMax)")
+        }
+        return .milliseconds(milliseconds)
+    }
+
     /// The last event that the reader knows. A browser that reconnects sends the header with the URL it began with, so
     /// the header is the newer one.
     func after() throws(MeshError) -> EventID? {

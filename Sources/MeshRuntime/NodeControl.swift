@@ -29,6 +29,13 @@ package protocol NodeControl: Sendable {
     func verifyPartitions() async throws -> VerificationView
     /// Where an actor is and why; asks the leader of its partition, for at most two seconds.
     func explain(_ path: ActorPath) async throws -> ExplainView
+    /// Begins or ends the drain of a member, or looks how far it is.
+    func drain(_ node: String, _ wish: DrainWish) async throws -> DrainView
+
+    /// A page of the messages that were given up, of the members that answer within two seconds.
+    func deadLetters(_ page: DeadLetterPage) async throws -> DeadLettersView
+    func deadLetter(_ id: DeadLetterID) async throws -> (letter: DeadLetterView, body: [UInt8])
+    func act(_ action: DeadLetterAction, on selection: DeadLetterSelection) async throws -> DeadLetterResultView
 
     func definitions() async -> [DefinitionView]
     /// All or none; returns what changed.
@@ -49,8 +56,9 @@ package protocol NodeControl: Sendable {
     func useKey(_ key: String, force: Bool) async throws -> KeysView
     func removeKey(_ key: String, force: Bool) async throws -> KeysView
 
-    /// Leaves the mesh, then ends the daemon.
-    func leave() async
+    /// Gives away what is here, within a minute unless another time is given, leaves the mesh, and then ends the daemon.
+    /// Forced, it goes at once.
+    func leave(within patience: Duration?, isForced: Bool) async throws
 }
 
 /// Raw values are those of `NodeView.state`.

@@ -28,6 +28,16 @@ extension Runtime: PeerHandler {
                         PeerFrame(kind: .answer, correlation: frame.correlation, body: place.encoded()), to: node)
                 case .digests:
                     self.digestQuestions.continuation.yield(DigestQuestion(node: node, number: frame.correlation))
+                case .drain(let member, let wish):
+                    self.partitions.meta.drain(member, wish) { answer in
+                        _ = self.transmit(
+                            PeerFrame(kind: .answer, correlation: frame.correlation, body: answer.encoded()), to: node)
+                    }
+                case .deadLetters(let query):
+                    self.partitions.answer(query) { answer in
+                        _ = self.transmit(
+                            PeerFrame(kind: .answer, correlation: frame.correlation, body: answer.encoded()), to: node)
+                    }
                 case .logs(let query):
                     let body = self.journal.logs(query).encodedLogs()
                     _ = self.transmit(PeerFrame(kind: .answer, correlation: frame.correlation, body: body), to: node)

@@ -10,9 +10,10 @@ struct Meshnode: AsyncParsableCommand {
         version: version,
         subcommands: [
             StartCommand.self, StatusCommand.self, MembersCommand.self, CapabilitiesCommand.self, DoctorCommand.self,
-            LeaveCommand.self, KeysCommand.self, TokenCommand.self, DataCommand.self,
+            LeaveCommand.self, DrainCommand.self, KeysCommand.self, TokenCommand.self, DataCommand.self,
             ApplyCommand.self, GetCommand.self, DeleteCommand.self, SendCommand.self, CallCommand.self,
-            ActorsCommand.self, PartitionsCommand.self, ExplainCommand.self, InitCommand.self, EventCommand.self,
+            ActorsCommand.self, PartitionsCommand.self, ExplainCommand.self, DeadLettersCommand.self, InitCommand.self,
+            EventCommand.self,
             LogsCommand.self, ConfigCommand.self, VersionCommand.self,
             CompletionCommand.self, ReadGPUsCommand.self,
             GuardCommand.self,

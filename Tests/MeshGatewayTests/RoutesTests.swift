@@ -185,7 +185,52 @@ struct RoutesTests {
             let answer = try await gateway.request("POST", "/v1/leave")
             #expect(answer.status == 202)
             #expect(answer.body == #"{"state":"leaving"}"#)
-            #expect(gateway.node.with { $0.hasLeft })
+            #expect(gateway.node.with { $0.hasLeft && !$0.leftByForce && $0.leavePatience == nil })
+            let other = try await gateway.request("POST", "/v1/leave?force=true&timeout_ms=1500")
+            #expect(other.status == 202)
+            #expect(gateway.node.with { $0.leftByForce && $0.leavePatience == .milliseconds(1500) })
+            for query in ["force=yes", "timeout_ms=0", "timeout_ms=1h", "patience=3"] {
+                #expect(try await gateway.request("POST", "/v1/leave?\(query)").status == 400, "\(query)")
+            }
+        }
+    }
+
+    @Test("dead letters are listed by page, shown with their body, replayed and purged")
+    func deadLetters() async throws {
+        try await GatewayFixture.run { gateway async throws in
+            let list = try await gateway.request("GET", "/v1/deadletters?prefix=/a/&after=17-2&limit=7")
+            #expect(list.status == 200 && list.body.contains(#""id":"17-3""#) && list.body.contains(#""next":"17-3""#))
+            let page = DeadLetterPage(prefix: "/a/", after: DeadLetterID("17-2"), limit: 7)
+            #expect(gateway.node.with { $0.deadLetterPages } == [page])
+            #expect(try await gateway.request("GET", "/v1/deadletters/17-3").body.contains(#""body":"hello""#))
+            #expect(try await gateway.request("GET", "/v1/deadletters/17-0").body.contains(#""body_base64":"/w==""#))
+            for (path, body) in [("replay", #"{"ids":["17-3","2-1"]}"#), ("purge", #"{"prefix":"/a/"}"#)] {
+                let answer = try await gateway.request("POST", "/v1/deadletters/\(path)", body: Array(body.utf8))
+                #expect(answer.status == 200 && answer.body.contains(#""done":["17-3"]"#), "\(answer.body)")
+            }
+            #expect(
+                gateway.node.with { $0.deadLetterActs.map { $0.prefix(6) } } == ["replay", "purge "])
+            for path in ["?limit=0", "?limit=257", "?after=x", "/x", "/17-03", "/17", "/17-3-1", "/-1-3"] {
+                #expect(try await gateway.request("GET", "/v1/deadletters\(path)").status == 400, "\(path)")
+            }
+        }
+    }
+
+    @Test("a drain is begun, looked at and cancelled under the member's name")
+    func drain() async throws {
+        try await GatewayFixture.run { gateway async throws in
+            for (method, path) in [
+                ("POST", "/v1/members/node-b/drain?reason=new%20disk"), ("GET", "/v1/members/node-b/drain"),
+                ("DELETE", "/v1/members/node%2Db/drain"),
+            ] {
+                let answer = try await gateway.request(method, path)
+                #expect(answer.status == 200 && answer.body.contains(#""state":"draining""#), "\(answer.body)")
+            }
+            #expect(
+                gateway.node.with { $0.drains } == [
+                    #"node-b begin(reason: "new disk")"#, "node-b look", "node-b cancel",
+                ])
+            #expect(try await gateway.request("PUT", "/v1/members/node-b/drain").status == 405)
         }
     }
 

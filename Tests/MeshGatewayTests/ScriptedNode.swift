@@ -15,6 +15,11 @@ final class ScriptedNode: NodeControl {
         var failure: MeshError?
         var reply: [UInt8] = Array(#"{"ok":true}"#.utf8)
         var hasLeft = false
+        var leavePatience: Duration?
+        var leftByForce = false
+        var drains: [String] = []
+        var deadLetterPages: [DeadLetterPage] = []
+        var deadLetterActs: [String] = []
         var keyChanges: [String] = []
         var measured = 0
         /// Held calls wait until the test ends them.
@@ -86,6 +91,41 @@ final class ScriptedNode: NodeControl {
         try self.check()
         return ExplainView(
             path: path.description, partition: 3, leader: "one", wanted: ["one"], moves: [], definition: "a")
+    }
+
+    func drain(_ node: String, _ wish: DrainWish) async throws -> DrainView {
+        try self.check()
+        self.state.withLock { $0.drains.append("\(node) \(wish)") }
+        return DrainView(id: "1", name: node, state: "draining", reason: "", leads: 2, replicas: 3, kept: 0)
+    }
+
+    private static func deadLetter(_ id: DeadLetterID) throws -> DeadLetterView {
+        DeadLetterView(
+            id,
+            DeadLetterRecord(
+                path: try ActorPath("/a/b"), id: MessageID(high: 1, low: 2), sender: "s", reason: "it crashed",
+                failures: 3,
+                wallClock: 1000, byteCount: 9))
+    }
+
+    func deadLetters(_ page: DeadLetterPage) async throws -> DeadLettersView {
+        try self.check()
+        self.state.withLock { $0.deadLetterPages.append(page) }
+        let id = DeadLetterID(partition: Partition(index: 17), number: 3)
+        return DeadLettersView(dead_letters: [try Self.deadLetter(id)], next: "17-3", missing: ["two"])
+    }
+
+    func deadLetter(_ id: DeadLetterID) async throws -> (letter: DeadLetterView, body: [UInt8]) {
+        try self.check()
+        return (try Self.deadLetter(id), id.number == 0 ? [0xFF] : Array("hello".utf8))
+    }
+
+    func act(_ action: DeadLetterAction, on selection: DeadLetterSelection) async throws -> DeadLetterResultView {
+        try self.check()
+        self.state.withLock { $0.deadLetterActs.append("\(action) \(selection)") }
+        var view = DeadLetterResultView()
+        view.done = ["17-3"]
+        return view
     }
 
     func send(_ message: OutgoingMessage) async throws -> MessageReceipt {
@@ -163,7 +203,14 @@ final class ScriptedNode: NodeControl {
             ], is_agreed: true)
     }
 
-    func leave() async { self.state.withLock { $0.hasLeft = true } }
+    func leave(within patience: Duration?, isForced: Bool) async throws {
+        try self.check()
+        self.state.withLock { state in
+            state.hasLeft = true
+            state.leavePatience = patience
+            state.leftByForce = isForced
+        }
+    }
 
     static func view(_ definition: ActorDefinition) -> DefinitionView {
         DefinitionView(

@@ -29,8 +29,8 @@ class Load:
     Every second call has an idempotency key and is made twice: the second must say what the first said.
     """
 
-    def __init__(self, nodes, threads=4):
-        self.nodes = nodes
+    def __init__(self, nodes, threads=4, name="w"):
+        self.nodes, self.name = nodes, name
         self.stopped = threading.Event()
         self.counts = [0] * threads
         self.errors = []
@@ -43,16 +43,16 @@ class Load:
             while not self.stopped.is_set():
                 self.count(number)
         except Exception as error:  # told by `check`, in the main thread
-            self.errors.append(f"counter w{number} after {self.counts[number]}: {error!r}")
+            self.errors.append(f"counter {self.name}{number} after {self.counts[number]}: {error!r}")
 
     def count(self, number):
         node = self.nodes[number % len(self.nodes)]
         wanted = self.counts[number] + 1
-        key = {"Idempotency-Key": f"w{number}-{wanted}"} if wanted % 2 else {}
+        key = {"Idempotency-Key": f"{self.name}{number}-{wanted}"} if wanted % 2 else {}
         headers = {"Meshnode-Deadline-Ms": str(PATIENCE * 1000), **key}
         for _ in range(2 if key else 1):
             reply = node.request(
-                "POST", f"/v1/call/meshnode/counter/w{number}", '{"add":1}', headers, timeout=PATIENCE + 10)
+                "POST", f"/v1/call/meshnode/counter/{self.name}{number}", '{"add":1}', headers, timeout=PATIENCE + 10)
             if (reply.status, reply.body) != (200, b'{"value":%d}' % wanted):
                 raise AssertionError(f"{node.name} answers {reply.status} {reply.body!r}, and not {wanted}")
         self.counts[number] = wanted

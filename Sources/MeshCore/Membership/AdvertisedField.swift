@@ -3,5 +3,7 @@ package enum AdvertisedField {
     package static let actors = "mesh.actors"
     package static let mailboxDepth = "mesh.mailbox_depth"
     package static let definitions = "mesh.definitions"
+    /// 1 while the node is about to leave the mesh and gives away what it has.
+    package static let leaving = "mesh.leaving"
     package static let prefix = "mesh."
 }

@@ -80,6 +80,15 @@ struct DeadLetterTable: Sendable {
         return oldest.number
     }
 
+    func numbers(after number: UInt64?, prefix: String, limit: Int) -> [UInt64] {
+        var found: [UInt64] = []
+        for entry in self.entries where entry.number > number ?? 0 || number == nil {
+            guard found.count < limit else { break }
+            if entry.path.description.hasPrefix(prefix) { found.append(entry.number) }
+        }
+        return found
+    }
+
     func find(_ number: UInt64) -> Entry? { self.place(of: number).map { self.entries[$0] } }
 
     /// False if there is none.

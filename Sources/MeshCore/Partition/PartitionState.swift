@@ -44,6 +44,14 @@ package struct PartitionState: ReplicatedState {
     package var sessionCount: Int { self.sessions.count }
     package func session(_ id: SessionID) -> UInt64? { self.sessions[id]?.highest }
     package var deadLetterCount: Int { self.deadLetters.count }
+    /// Numbers of those behind one, of paths that begin with a text, in order.
+    package func deadLetters(after number: UInt64?, prefix: String, limit: Int) -> [UInt64] {
+        self.deadLetters.numbers(after: number, prefix: prefix, limit: limit)
+    }
+    /// Of those that are there.
+    package func pathsOfDeadLetters(_ numbers: [UInt64]) -> [UInt64: ActorPath] {
+        numbers.reduce(into: [:]) { paths, number in paths[number] = self.deadLetters.find(number)?.path }
+    }
     package var deadLetterBytes: UInt64 { self.deadLetters.byteCount }
     /// Of a message that ended not long ago.
     package func outcome(of message: MessageID) -> MeshCore.Outcome? { self.recent[message] }

@@ -11,6 +11,9 @@ enum QueryFrame: Hashable, Sendable {
     case actor(ActorPath)
     /// What a member's replicas have on its disk.
     case digests
+    /// How far the drain of a member is, or that it begin or end: for the leader of the meta group.
+    case drain(NodeID, DrainWish)
+    case deadLetters(DeadLetterQuery)
 
     func encoded() -> [UInt8] {
         var writer = WireWriter()
@@ -26,6 +29,13 @@ enum QueryFrame: Hashable, Sendable {
             writer.write(4 as UInt8)
             writer.write(path)
         case .digests: writer.write(5 as UInt8)
+        case .drain(let node, let wish):
+            writer.write(6 as UInt8)
+            writer.write(node)
+            wish.write(to: &writer)
+        case .deadLetters(let query):
+            writer.write(7 as UInt8)
+            query.write(to: &writer)
         }
         return writer.bytes
     }
@@ -38,6 +48,8 @@ enum QueryFrame: Hashable, Sendable {
         case 3: self = .partitions
         case 4: self = .actor(try reader.actorPath())
         case 5: self = .digests
+        case 6: self = .drain(try reader.nodeID(), try DrainWish.read(from: &reader))
+        case 7: self = .deadLetters(try DeadLetterQuery.read(from: &reader))
         default: throw WireError(.unknownKind, at: 0)
         }
         try reader.end()

@@ -14,11 +14,13 @@ package struct MeshMember: Hashable, Sendable {
     package var labels: [Label]
     package var capabilities: [Label]
     package var roundTrip: Duration?
+    /// It says that it is about to leave for good.
+    package var isLeaving: Bool
 
     package init(
         id: NodeID, name: String, endpoint: Endpoint, zone: String = "", health: PlacementView.Member.Health,
         boot: UInt64 = 0, version: String = "", labels: [Label] = [], capabilities: [Label] = [],
-        roundTrip: Duration? = nil
+        roundTrip: Duration? = nil, isLeaving: Bool = false
     ) {
         self.id = id
         self.name = name
@@ -30,6 +32,7 @@ package struct MeshMember: Hashable, Sendable {
         self.labels = labels
         self.capabilities = capabilities
         self.roundTrip = roundTrip
+        self.isLeaving = isLeaving
     }
 
     var isAlive: Bool { if case .alive = self.health { true } else { false } }
@@ -57,6 +60,7 @@ extension MeshMember {
             id: member.description.id, name: member.description.name, endpoint: member.description.endpoint,
             zone: member.description.zone, health: health, boot: member.description.boot.epoch,
             version: member.description.version, labels: member.description.tags, capabilities: member.capabilities,
-            roundTrip: member.roundTrip)
+            roundTrip: member.roundTrip,
+            isLeaving: member.capabilities.contains { $0.key == AdvertisedField.leaving })
     }
 }

@@ -10,6 +10,8 @@ package struct MetaKeeper: Sendable {
         package var commands: [MetaCommand] = []
         /// Where the voters of the meta group itself shall be; empty: wherever they are.
         package var metaVoters: [NodeID] = []
+        /// Who shall lead the meta group instead of this node, which gives away what it has.
+        package var heir: NodeID?
     }
 
     static let metaVotersMax = 5
@@ -31,6 +33,8 @@ package struct MetaKeeper: Sendable {
     package private(set) var heirs: [Partition: ReplicaID] = [:]
     /// Partitions with fewer replicas than are asked for, for people.
     package private(set) var short: [Partition: Int] = [:]
+    /// Of the last plan: nothing more is to be moved, or can be.
+    private var isSettled = false
 
     package init(local: NodeID, placement: Placement) {
         self.local = local
@@ -54,8 +58,13 @@ package struct MetaKeeper: Sendable {
             duties.commands = [.found(partitions: self.placement.partitions, Self.admitted(own))]
             return duties
         }
-        duties.commands = self.admissions(state, members)
+        duties.commands = self.admissions(state, members) + self.departures(state, members)
         duties.metaVoters = self.metaVoters(state, members, now: voters, at: now)
+        if state.member(self.local)?.isDraining == true {
+            duties.heir = voters.first { node in
+                state.member(node)?.standing == .active && members.contains { $0.id == node && $0.isAlive }
+            }
+        }
         self.noteMissing(state, members, at: now)
         let view = self.view(state, members, at: now)
         let plan = self.planner.plan(view)
@@ -64,11 +73,44 @@ package struct MetaKeeper: Sendable {
         for step in plan.steps {
             if case .transfer(let heir) = step.action { self.heirs[step.partition] = heir }
         }
+        self.isSettled = duties.commands.isEmpty && plan.changes.isEmpty && plan.waiting == 0
         // A plan is made on one version of the state: what changes it comes first, and the plan with the next look.
         if duties.commands.isEmpty, !plan.changes.isEmpty {
             duties.commands = [.place(plan.changes, expects: state.version)]
         }
         return duties
+    }
+
+    /// For leaders that do not know yet what is wanted of them: asked as they report, they would hear it seconds later.
+    package func news(_ state: MetaState, at now: Instant) -> [NodeID: [PlacementOrder]] {
+        let untold = state.placement.indices.compactMap { index -> GroupReport? in
+            let partition = Partition(index: UInt16(index))
+            guard let report = self.report(of: partition, at: now) else { return nil }
+            let isThere = report.replicas.voters.map(\.node) == state.placement[index].replicas
+            return isThere && self.heirs[partition] == nil ? nil : report
+        }
+        return Dictionary(grouping: untold, by: \.leader.node).mapValues { self.orders(for: $0, state) }
+    }
+
+    /// How far a member has given away what it has.
+    package func progress(of node: NodeID, _ state: MetaState, voters: [NodeID], at now: Instant) -> DrainProgress? {
+        guard let member = state.member(node) else { return nil }
+        var progress = DrainProgress(standing: member.standing, isVoterOfMeta: voters.contains(node))
+        for (index, placed) in state.placement.enumerated() {
+            let report = self.report(of: Partition(index: UInt16(index)), at: now)
+            let isWanted = placed.replicas.contains(node)
+            if isWanted { progress.wanted += 1 }
+            // Of those that nobody reports it is not known who leads them; somebody must, before anything moves.
+            if report?.replicas.replica(on: node) != nil || (report == nil && isWanted) { progress.replicas += 1 }
+            if report?.leader.node == node { progress.leads += 1 }
+        }
+        progress.isSettled = self.isSettled && progress.replicas == progress.wanted && progress.leads == 0
+        return progress
+    }
+
+    private func report(of partition: Partition, at now: Instant) -> GroupReport? {
+        guard let report = self.reports[partition], now < report.at + Self.reportsCountFor else { return nil }
+        return report.group
     }
 
     /// What the leaders of these partitions shall do.
@@ -97,7 +139,17 @@ package struct MetaKeeper: Sendable {
             let told = Self.admitted(member)
             return !known.isEvicted && (known.name, known.endpoint) != (told.name, told.endpoint)
         }
-        return fresh.prefix(MetaEntry.commandsMax).map { .admit(Self.admitted($0)) }
+        return fresh.prefix(MetaEntry.commandsMax / 2).map { .admit(Self.admitted($0)) }
+    }
+
+    /// Who goes says so by gossip for as long as it gives away what it has, and no longer says it when it is back.
+    private func departures(_ state: MetaState, _ members: [MeshMember]) -> [MetaCommand] {
+        members.prefix(MetaEntry.commandsMax / 2).compactMap { member in
+            guard member.isAlive, let known = state.member(member.id), !known.isEvicted,
+                known.isLeaving != member.isLeaving
+            else { return nil }
+            return member.isLeaving ? .leave(member.id) : .cancelDrain(member.id)
+        }
     }
 
     /// Few changes: whoever is one stays one unless it is gone for long, and others fill up to an odd number.
@@ -105,19 +157,22 @@ package struct MetaKeeper: Sendable {
         _ state: MetaState, _ members: [MeshMember], now voters: [NodeID], at now: Instant
     ) -> [NodeID] {
         func mayStay(_ node: NodeID) -> Bool {
-            guard let known = state.member(node), case .active = known.standing else { return false }
+            guard let known = state.member(node), !known.isEvicted, !known.isLeaving else { return false }
             guard let member = members.first(where: { $0.id == node }) else { return true }
             if case .dead(let since) = member.health { return now < since + state.settings.replaceAfter }
             return true
         }
-        let able = state.members.map(\.id).filter(mayStay)
+        let staying = state.members.filter { mayStay($0.id) }
+        let able = staying.filter { !$0.isDraining }.map(\.id)
         let kept = voters.filter(able.contains)
+        // One that is drained goes if another takes its place; one voter less would help nobody.
+        let spare = staying.filter(\.isDraining).map(\.id).filter(voters.contains)
         let joining = able.filter { node in
             !kept.contains(node) && members.contains { $0.id == node && $0.isAlive }
         }
-        let most = min(Self.metaVotersMax, kept.count + joining.count)
+        let most = min(Self.metaVotersMax, kept.count + joining.count + spare.count)
         let size = most > 2 && most.isMultiple(of: 2) ? most - 1 : most
-        return Array((kept + joining).prefix(max(size, 1))).sorted()
+        return Array((kept + joining + spare).prefix(max(size, 1))).sorted()
     }
 
     // MARK: The planner's view
@@ -139,10 +194,11 @@ package struct MetaKeeper: Sendable {
                 member?.health ?? .dead(since: self.missing[admitted.id] ?? now)
             )
         } group: { partition in
-            guard let report = self.reports[partition], now < report.at + Self.reportsCountFor else { return nil }
-            return PlacementView.Group(
-                partition: partition, replicas: report.group.replicas, leader: report.group.leader,
-                caughtUp: report.group.caughtUp, byteCount: Int(clamping: report.group.byteCount))
+            self.report(of: partition, at: now).map { report in
+                PlacementView.Group(
+                    partition: partition, replicas: report.replicas, leader: report.leader,
+                    caughtUp: report.caughtUp, byteCount: Int(clamping: report.byteCount))
+            }
         }
     }
 }

@@ -21,6 +21,8 @@ final class MetaService: ShardService {
         /// A proposal is under way: the state will soon be another.
         var proposal: UInt64?
         var lastNumber: UInt64 = 0
+        /// Of operators, by the numbers of their proposals.
+        var wishes: [UInt64: @Sendable (MetaOutcome?) -> Void] = [:]
         var reported: [GroupReport] = []
         var reportedAt = Instant(nanoseconds: 0)
         /// What the shards were told last.
@@ -42,7 +44,7 @@ final class MetaService: ShardService {
     private let founders: Int?
     private let executor: any ShardExecutor
     private let network: any PeerNetwork
-    private let clock: @Sendable () -> Moment
+    let clock: @Sendable () -> Moment
     private let logger: Logger
     private let commandDone: @Sendable (UInt64, GroupCommandResult) -> Void
 
@@ -107,7 +109,7 @@ final class MetaService: ShardService {
         }
     }
 
-    private static func voters(_ shard: borrowing Shard<Lead>) -> [NodeID]? {
+    static func voters(_ shard: borrowing Shard<Lead>) -> [NodeID]? {
         shard.raft(of: FirstGroups.meta)?.replicas.voters.map(\.node)
     }
 
@@ -115,22 +117,33 @@ final class MetaService: ShardService {
         _ reports: [GroupReport], _ meta: MetaState, voters: [NodeID], _ driver: ShardDriver<Lead>, at now: Instant
     ) {
         let (duties, orders, proposal) = self.state.withLock {
-            state -> (MetaKeeper.Duties, [PlacementOrder], UInt64?) in
+            state -> (MetaKeeper.Duties, [NodeID: [PlacementOrder]], UInt64?) in
             state.keeper.received(reports, at: now)
             let duties = state.keeper.duties(meta, members: state.members, voters: voters, at: now)
-            let orders = state.keeper.orders(for: reports, meta)
+            var orders = state.keeper.news(meta, at: now)
+            orders[self.local] = state.keeper.orders(for: reports, meta)
             guard !duties.commands.isEmpty, state.proposal == nil else { return (duties, orders, nil) }
             state.lastNumber += 1
             state.proposal = state.lastNumber
             return (duties, orders, state.lastNumber)
         }
         if !duties.metaVoters.isEmpty { driver.submit(.place(FirstGroups.meta, duties.metaVoters)) }
-        self.obey(orders)
+        for (node, orders) in orders {
+            if node == self.local { self.obey(orders) } else { self.send(.orders(orders), to: node) }
+        }
+        if let heir = duties.heir { self.handOver(to: heir, driver) }
         guard let proposal else { return }
         let entry = MetaEntry(at: self.clock().wall, duties.commands)
         if case .full = driver.submit(.request(FirstGroups.meta, .command(proposal, entry.encoded()))) {
             self.state.withLock { $0.proposal = nil }
         }
+    }
+
+    private func handOver(to heir: NodeID, _ driver: ShardDriver<Lead>) {
+        let replica = driver.inspect { shard in
+            shard.raft(of: FirstGroups.meta)?.replicas.voters.first { $0.node == heir }
+        }
+        if let replica { driver.submit(.command(0, FirstGroups.meta, .transfer(to: replica))) }
     }
 
     /// To the leader of the meta group, or to anybody who may know it.
@@ -172,9 +185,7 @@ final class MetaService: ShardService {
                 $0.told.updateValue(order.voters, forKey: order.partition) != order.voters
             }
             if isNew { lane.driver.submit(.place(group, order.voters)) }
-            if let heir = order.heir, heir.node != self.local {
-                lane.driver.submit(.command(0, group, .transfer(to: heir)))
-            }
+            if let heir = order.heir, heir.node != self.local { self.surroundings.handOver(group, to: heir) }
         }
     }
 
@@ -221,7 +232,7 @@ final class MetaService: ShardService {
         for (_, output) in outputs {
             switch output {
             case .applied(let id, _, let outcomes):
-                self.ended(id)
+                self.ended(id, outcomes.first)
                 for case .refused(let error) in outcomes {
                     self.logger.warning("the mesh refuses what its keeper wanted", metadata: ["reason": "\(error)"])
                 }
@@ -232,7 +243,10 @@ final class MetaService: ShardService {
         return []
     }
 
-    private func ended(_ id: UInt64) { self.state.withLock { if $0.proposal == id { $0.proposal = nil } } }
+    private func ended(_ id: UInt64, _ outcome: MetaOutcome? = nil) {
+        self.state.withLock { if $0.proposal == id { $0.proposal = nil } }
+        self.granted(id, outcome)
+    }
 
     func strayed(_ requests: [(group: GroupID, request: Request)]) {
         for case (_, .command(let id, _)) in requests { self.ended(id) }

@@ -45,7 +45,16 @@ extension PartitionNode {
                 "\(leaderless) partitions with a replica here have no leader: start more of the nodes that hold their replicas"
             )
         }
-        return warnings
+        return warnings + self.drainWarnings
+    }
+
+    /// Lest a mark be forgotten when the work on the machine is done. Nodes without a replica of the meta group do not know.
+    private var drainWarnings: [String] {
+        (self.meta.metaState?.members ?? []).compactMap { member in
+            guard case .draining(let reason) = member.standing else { return nil }
+            return "\(member.name) is drained" + (reason.isEmpty ? "" : " (\(reason))")
+                + ": 'meshnode drain --cancel \(member.name)' ends that"
+        }
     }
 
     var status: [PartitionStatus] {

@@ -219,6 +219,7 @@ package final class PartitionNode: Sendable {
     package func shutdown(grace: Duration) async {
         self.meta.stop()
         self.hosted.retire()
+        self.surroundings.stopHandingBack()
         let end = self.configuration.clock().now + grace
         for lane in self.surroundings.lanes {
             for group in lane.driver.inspect({ $0.groups }) {
@@ -226,7 +227,10 @@ package final class PartitionNode: Sendable {
             }
         }
         self.metaDriver.drain()
-        while self.configuration.clock().now < end, !self.isDrained {
+        let metaEnd = min(end, self.configuration.clock().now + Self.metaPatience)
+        while self.configuration.clock().now < end,
+            !self.isDrained(isMetaWaitedFor: self.configuration.clock().now < metaEnd)
+        {
             guard (try? await Task.sleep(for: .milliseconds(10))) != nil else { break }
         }
         self.hosted.close()
@@ -234,9 +238,15 @@ package final class PartitionNode: Sendable {
         self.metaDriver.stop()
     }
 
-    private var isDrained: Bool {
-        self.metaDriver.isDrained && !self.hosted.isBusy
-            && self.surroundings.lanes.allSatisfy { $0.driver.isDrained && $0.service.load.requests == 0 }
+    /// For another voter of the meta group to take it; if all are dead none will.
+    private static let metaPatience = Duration.seconds(2)
+
+    private func isDrained(isMetaWaitedFor: Bool) -> Bool {
+        let hopeless = self.surroundings.offerAgain()
+        let lanes = self.surroundings.lanes
+        let led = lanes.reduce(0) { sum, lane in sum + lane.driver.inspect { $0.ledWithOthers(besides: hopeless) } }
+        return led == 0 && !self.hosted.isBusy && lanes.allSatisfy { $0.service.load.requests == 0 }
+            && (self.metaDriver.isDrained || !isMetaWaitedFor)
     }
 
     // MARK: The mesh

@@ -120,6 +120,7 @@ final class PartitionService: ShardService {
 
     private func answer(_ requester: Requester, _ answer: PartitionAnswer) {
         guard let node = requester.node else {
+            guard !self.surroundings.operated(requester.number, answer) else { return }
             return self.route(.answer(requester.number, answer, from: self.local))
         }
         // Who does not hear it asks again, under the same place in a session.
@@ -156,9 +157,7 @@ final class PartitionService: ShardService {
 
     /// To whoever this node takes for the leader.
     private func refer(_ requester: Requester, _ partition: Partition) {
-        guard requester.node != nil else {
-            return self.route(.answer(requester.number, .elsewhere(nil), from: self.local))
-        }
+        guard requester.node != nil else { return self.answer(requester, .elsewhere(nil)) }
         self.answer(requester, .elsewhere(self.leader(of: partition).flatMap { $0 == self.local ? nil : $0 }))
     }
 

@@ -16,7 +16,25 @@ final class PartitionSurroundings: Sendable {
         var lanes: [Lane] = []
         var hosting: Hosting?
         var refusal: MeshError?
+        /// Who shall lead groups whose turns are coming to an end here.
+        var heirs: [GroupID: ReplicaID] = [:]
+        var isStopping = false
+        /// What operators want of leads here, until it is answered.
+        var operations: [UInt64: @Sendable (PartitionAnswer) -> Void] = [:]
+        var lastOperation = PartitionSurroundings.operation
+        /// Groups that nobody took when this node was to stop: how often, and since when.
+        var untaken: [GroupID: (tries: Int, since: Instant)] = [:]
     }
+
+    /// For turns that are under way when leadership is to go to another; what takes longer begins anew there.
+    private static let handoverGrace = Duration.milliseconds(100)
+    private static let offersMax = 3
+    private static let offerPause = Duration.milliseconds(200)
+    private static let operationsMax = 1_024
+    /// Numbers of operations count up from here: routers never get so far.
+    private static let operation: UInt64 = 1 << 63
+    /// Numbers of commands that hand over, with the group in the low bits; all others are counted up from 1.
+    private static let handover: UInt64 = 1 << 60
 
     private let parts = Mutex(Parts())
     private let network: any PeerNetwork
@@ -90,10 +108,73 @@ final class PartitionSurroundings: Sendable {
         return false
     }
 
+    /// As planned: turns under way come to their end, and others begin at the heir.
+    func handOver(_ group: GroupID, to heir: ReplicaID) {
+        guard let partition = FirstGroups.partition(of: group), let lane = self.lane(of: partition) else { return }
+        let isNew = self.parts.withLock { $0.heirs.updateValue(heir, forKey: group) == nil }
+        let end = self.clock().now + Self.handoverGrace
+        if isNew { lane.driver.submit(.request(group, .drain(by: end))) }
+    }
+
+    /// The node is about to stop: what is handed over is not taken back if nobody takes it.
+    func stopHandingBack() { self.parts.withLock { $0.isStopping = true } }
+
     /// Its turns are over: somebody else may lead.
     func drained(_ group: GroupID) {
         guard let partition = FirstGroups.partition(of: group), let lane = self.lane(of: partition) else { return }
-        lane.driver.submit(.command(0, group, .transfer(to: nil)))
+        let heir = self.parts.withLock { $0.heirs.removeValue(forKey: group) }
+        lane.driver.submit(.command(Self.handover | UInt64(group.number), group, .transfer(to: heir)))
+    }
+
+    /// Nobody took it: turns go on here, unless the node stops; then it is tried again.
+    private func notHandedOver(_ group: GroupID, because reason: Raft.Rejection) {
+        if case .notLeader = reason { return }
+        guard let partition = FirstGroups.partition(of: group) else { return }
+        let now = self.clock().now
+        let isStopping = self.parts.withLock { parts in
+            if parts.isStopping { parts.untaken[group] = ((parts.untaken[group]?.tries ?? 0) + 1, now) }
+            return parts.isStopping
+        }
+        if !isStopping { _ = self.submit(.resume, to: partition) }
+    }
+
+    /// Offers once more, after a pause, what nobody took. Returns which groups were offered in vain often enough: their
+    /// other voters are dead, or too far behind.
+    func offerAgain() -> Set<GroupID> {
+        let now = self.clock().now
+        let (again, hopeless) = self.parts.withLock { parts in
+            let again = parts.untaken.filter {
+                $0.value.tries < Self.offersMax && $0.value.since + Self.offerPause <= now
+            }.map(\.key)
+            for group in again { parts.untaken[group]?.since = .distantFuture }
+            return (again, Set(parts.untaken.filter { $0.value.tries >= Self.offersMax }.keys))
+        }
+        for group in again { self.drained(group) }
+        return hopeless
+    }
+
+    /// An operator's command for the lead of a partition here; `done` is called once, unless this node stops.
+    func operate(
+        _ command: DeadLetterCommand, in partition: Partition, done: @escaping @Sendable (PartitionAnswer) -> Void
+    ) {
+        let full = MeshError(
+            .overloaded, "more is asked of dead letters than this node does at a time", retryAfter: .seconds(1))
+        let number = self.parts.withLock { parts -> UInt64? in
+            guard parts.operations.count < Self.operationsMax else { return nil }
+            parts.lastOperation += 1
+            parts.operations[parts.lastOperation] = done
+            return parts.lastOperation
+        }
+        guard let number else { return done(.refused(full)) }
+        let requester = Requester(node: nil, number: number)
+        if !self.submit(.deadLetters(command, requester), to: partition) { _ = self.operated(number, .refused(full)) }
+    }
+
+    /// False: the number is that of something else.
+    func operated(_ number: UInt64, _ answer: PartitionAnswer) -> Bool {
+        guard number > Self.operation else { return false }
+        self.parts.withLock { $0.operations.removeValue(forKey: number) }?(answer)
+        return true
     }
 
     func note(_ note: LeadNote) {
@@ -109,5 +190,13 @@ final class PartitionSurroundings: Sendable {
         }
     }
 
-    func done(_ id: UInt64, _ result: GroupCommandResult) { if id != 0 { self.commandDone(id, result) } }
+    func done(_ id: UInt64, _ result: GroupCommandResult) {
+        if id & Self.handover != 0 {
+            if case .rejected(let reason) = result {
+                self.notHandedOver(GroupID(UInt32(truncatingIfNeeded: id)), because: reason)
+            }
+        } else if id != 0 {
+            self.commandDone(id, result)
+        }
+    }
 }

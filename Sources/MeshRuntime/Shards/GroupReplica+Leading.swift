@@ -123,7 +123,8 @@ extension GroupReplica {
         }
         self.planAt = moment.now + self.environment.settings.planInterval
         guard self.isServing else { return }
-        let heard = self.raft.followers
+        // One that was removed is followed for a while, and its silence says nothing of the node's next replica.
+        let heard = self.raft.followers.filter { self.raft.replicas.contains($0.id) }
         let step = ReplicaPlan.next(
             in: self.raft.replicas, ledBy: self.raft.id, wanted: self.wanted,
             isReachable: { node in

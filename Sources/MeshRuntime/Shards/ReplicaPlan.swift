@@ -38,7 +38,12 @@ package enum ReplicaPlan {
         }
         // Nobody goes before all that are wanted are there.
         guard wanted.allSatisfy({ node in replicas.voters.contains { $0.node == node } }) else { return nil }
-        if let leaving = unwanted.first(where: { $0 != leader }) { return .change(.remove(leaving)) }
+        /// The others are a quorum of what is left: a smaller group must not be one that stands still.
+        func canLose(_ voter: ReplicaID) -> Bool {
+            let others = replicas.voters.filter { $0 != voter }
+            return others.count { $0 == leader || isReachable($0.node) } > others.count / 2
+        }
+        if let leaving = unwanted.first(where: { $0 != leader && canLose($0) }) { return .change(.remove(leaving)) }
         guard unwanted.contains(leader) else { return nil }
         return replicas.voters.first { wanted.contains($0.node) && isReachable($0.node) }.map { .transfer(to: $0) }
     }

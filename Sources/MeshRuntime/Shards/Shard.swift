@@ -185,9 +185,9 @@ package final class Shard<Lead: GroupLead> {
     }
 
     /// Groups led here that somebody else could lead: what a drain waits for.
-    package var ledWithOthers: Int {
+    package func ledWithOthers(besides hopeless: Set<GroupID> = []) -> Int {
         self.groups.count { group in
-            guard let raft = self.replicas[group]?.raft else { return false }
+            guard !hopeless.contains(group), let raft = self.replicas[group]?.raft else { return false }
             return raft.role == .leader && raft.replicas.voters.count > 1
         }
     }

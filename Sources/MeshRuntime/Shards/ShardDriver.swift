@@ -157,7 +157,7 @@ package final class ShardDriver<Lead: GroupLead>: Sendable {
 
     /// Hands over what is led here; `isDrained` tells when nothing is left that others could lead.
     package func drain() { _ = self.submit(.drain) }
-    package var isDrained: Bool { self.owned.withLock { $0.shard.ledWithOthers == 0 } }
+    package var isDrained: Bool { self.owned.withLock { $0.shard.ledWithOthers() == 0 } }
 
     /// Everybody who waits is told, and nothing more is taken.
     package func stop() {

@@ -10,6 +10,35 @@ struct NodeAddress: Sendable {
     let description: String
     let token: String?
 
+    /// All that were named, with commas between them, each with its token: one for all, or as many, in the same order.
+    static func all(
+        node: String?, data: String?, tokenFile: String?, environment: [String: String]
+    ) throws -> [NodeAddress] {
+        guard let list = node ?? environment["MESHNODE_NODE"], list.contains(",") else {
+            return [try NodeAddress(node: node, data: data, tokenFile: tokenFile, environment: environment)]
+        }
+        let nodes = list.split(separator: ",").map { $0.filter { $0 != " " } }
+        guard !nodes.isEmpty else {
+            throw CommandFailure(
+                "--node: '\(list)' names no node", hint: "write it as http://HOST:PORT", status: .usage)
+        }
+        let files = tokenFile?.split(separator: ",").map(String.init) ?? []
+        let tokens = environment["MESHNODE_ADMIN_TOKEN"]?.split(separator: ",").map(String.init) ?? []
+        for (what, count) in [("--token-file", files.count), ("MESHNODE_ADMIN_TOKEN", tokens.count)]
+        where count > 1 && count != nodes.count {
+            throw CommandFailure(
+                "\(what) names \(count) tokens for \(nodes.count) nodes", hint: "one for all, or one for each",
+                status: .usage)
+        }
+        return try nodes.enumerated().map { place, node in
+            var environment = environment
+            environment["MESHNODE_ADMIN_TOKEN"] = tokens.count > 1 ? tokens[place] : tokens.first
+            return try NodeAddress(
+                node: node, data: data, tokenFile: files.count > 1 ? files[place] : files.first,
+                environment: environment)
+        }
+    }
+
     /// `--node` (or MESHNODE_NODE) beats the socket in the data folder.
     init(node: String?, data: String?, tokenFile: String?, environment: [String: String]) throws {
         let folder = data ?? environment["MESHNODE_DATA"] ?? defaultDataFolder(home: environment["HOME"])

@@ -134,7 +134,11 @@ struct NodeClient: Sendable {
         case .no: break
         }
         let code = MeshError.Code(rawValue: error.code)
-        return CommandFailure(message, hint: printable(error.hint), status: code.map(ExitStatus.init) ?? .failed)
+        var failure = CommandFailure(
+            message, hint: printable(error.hint), status: code.map(ExitStatus.init) ?? .failed)
+        failure.code = code
+        failure.accepted = error.accepted
+        return failure
     }
 
     private func failure(
@@ -143,8 +147,10 @@ struct NodeClient: Sendable {
         switch error {
         case is CommandFailure, is CancellationError: return error
         case let error as HTTPClientError where error == .deadlineExceeded || error == .readTimeout:
-            return CommandFailure(
+            var failure = CommandFailure(
                 "\(self.address.description) did not answer within \(timeout)", hint: mend, status: .timedOut)
+            failure.isLost = mayHaveActed
+            return failure
         case is NIOTooManyBytesError:
             return CommandFailure("the answer has more than \(Self.answerBytesMax) bytes")
         case _ where isRefusal(error):
@@ -153,10 +159,12 @@ struct NodeClient: Sendable {
                 hint: "start one with 'meshnode start', or name its data folder with --data or its URL with --node",
                 status: .unreachable)
         case _ where mayHaveActed:
-            return CommandFailure(
+            var failure = CommandFailure(
                 "the connection to \(self.address.description) broke before the answer: whether the request was accepted "
                     + "is unknown",
                 hint: "for a message, send it again with the same --idempotency-key")
+            failure.isLost = true
+            return failure
         default:
             return CommandFailure(
                 "the connection to \(self.address.description) broke before the answer", hint: "try again",

@@ -4,7 +4,9 @@ internal import FoundationEssentials
 /// Which node a command talks to; for every command but `start`.
 struct ClientOptions: ParsableArguments {
     @Option(
-        help: ArgumentHelp("A node's HTTP address; default the socket in the data folder.", valueName: "URL"))
+        help: ArgumentHelp(
+            "A node's HTTP address; default the socket in the data folder. 'send' and 'call' try several, with commas between them.",
+            valueName: "URL"))
     var node: String?
 
     @Option(
@@ -51,9 +53,14 @@ extension ClientCommand {
     func withNode<Result>(
         silenceMax: Duration? = nil, _ body: (NodeClient) async throws -> Result
     ) async throws -> Result {
-        let address = try NodeAddress(
-            node: self.client.node, data: self.namedFolder,
-            tokenFile: self.client.tokenFile, environment: ProcessInfo.processInfo.environment)
+        // Most commands are about the node that they ask: the first, if several are named.
+        let address = try self.addresses()[0]
         return try await NodeClient.with(address, silenceMax: silenceMax, body)
+    }
+
+    func addresses() throws -> [NodeAddress] {
+        try NodeAddress.all(
+            node: self.client.node, data: self.namedFolder, tokenFile: self.client.tokenFile,
+            environment: ProcessInfo.processInfo.environment)
     }
 }

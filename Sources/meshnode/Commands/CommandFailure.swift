@@ -10,6 +10,10 @@ package enum ExitStatus: Int32, Sendable, CaseIterable {
     case unreachable = 3
     case notFound = 4
     case timedOut = 5
+    /// The message is in the mesh, and nobody said in time what became of it.
+    case accepted = 6
+    /// Whether the message is in the mesh is not known.
+    case unknown = 7
 
     init(_ code: MeshError.Code) {
         switch code {
@@ -25,6 +29,11 @@ struct CommandFailure: Error, Sendable {
     var message: String
     var hint: String
     var status: ExitStatus
+    /// What a node said; nil if none did.
+    var code: MeshError.Code?
+    var accepted: MeshError.Accepted?
+    /// The request left, and no answer came.
+    var isLost = false
 
     init(_ message: String, hint: String = "", status: ExitStatus = .failed) {
         self.message = message

@@ -70,13 +70,19 @@ struct MessageOptions: ParsableArguments {
 
     /// With a deadline the message itself expires: a call that nobody waits for need not run, but a sent message waits
     /// as long as it must, however short its sender's patience.
-    func headers(_ body: [UInt8], deadline: Duration? = nil) -> [(String, String)] {
+    func courier(_ addresses: [NodeAddress], _ body: [UInt8], timeout: Duration, expires: Bool) -> MessageCourier {
+        let key = self.idempotencyKey ?? (self.delivery == .durable ? MessageCourier.newKey() : nil)
+        return MessageCourier(
+            addresses: addresses, method: "POST", headers: self.headers(body, key: key), body: body, timeout: timeout,
+            expires: expires, isRepeatable: key != nil)
+    }
+
+    private func headers(_ body: [UInt8], key: String?) -> [(String, String)] {
         var headers = [
             ("Meshnode-Delivery", self.delivery.rawValue),
             ("Content-Type", isJSON(body) ? "application/json" : "application/octet-stream"),
         ]
-        if let deadline { headers.append(("Meshnode-Deadline-Ms", String(deadline.nanoseconds / 1_000_000))) }
-        if let key = self.idempotencyKey { headers.append(("Idempotency-Key", key)) }
+        if let key { headers.append(("Idempotency-Key", key)) }
         return headers
     }
 }
@@ -84,11 +90,6 @@ struct MessageOptions: ParsableArguments {
 extension MeshRuntime.Delivery: ExpressibleByArgument {
     package static var allValueStrings: [String] { [Self.durable.rawValue, Self.ephemeral.rawValue] }
 }
-
-/// What the node may need beyond the deadline it was given, to say that the deadline has passed.
-private let answerTime = Duration.seconds(3)
-
-private let mendOfPatience = "allow more with --timeout"
 
 struct SendCommand: ClientCommand {
     static let configuration = CommandConfiguration(
@@ -101,13 +102,10 @@ struct SendCommand: ClientCommand {
     func run() async throws {
         let (path, body) = (try self.message.checkedPath(), try self.message.body())
         let timeout = try self.message.checkedTimeout(default: .seconds(10))
-        try await self.withNode { node in
-            let answer = try await node.request(
-                "POST", "/v1/send\(path)", headers: self.message.headers(body), body: body, timeout: timeout,
-                mend: mendOfPatience)
-            try self.output.show(answer.body) {
-                printLine(try JSONDecoder().decode(MessageReceipt.self, from: Data(answer.body)).id)
-            }
+        let courier = self.message.courier(try self.addresses(), body, timeout: timeout, expires: false)
+        let answer = try await courier.deliver("/v1/send\(path)")
+        try self.output.show(answer.body) {
+            printLine(try JSONDecoder().decode(MessageReceipt.self, from: Data(answer.body)).id)
         }
     }
 }
@@ -123,14 +121,11 @@ struct CallCommand: ClientCommand {
     func run() async throws {
         let (path, body) = (try self.message.checkedPath(), try self.message.body())
         let timeout = try self.message.checkedTimeout(default: .seconds(30))
-        try await self.withNode { node in
-            let answer = try await node.request(
-                "POST", "/v1/call\(path)", headers: self.message.headers(body, deadline: timeout), body: body,
-                timeout: timeout + answerTime, mend: mendOfPatience)
-            let json =
-                Array("{\"id\":\"\(answer.messageID)\",\"reply\":".utf8) + self.embedded(answer.body) + Array("}".utf8)
-            try self.output.show(json) { self.printReply(answer.body) }
-        }
+        let courier = self.message.courier(try self.addresses(), body, timeout: timeout, expires: true)
+        let answer = try await courier.deliver("/v1/call\(path)")
+        let json =
+            Array("{\"id\":\"\(answer.messageID)\",\"reply\":".utf8) + self.embedded(answer.body) + Array("}".utf8)
+        try self.output.show(json) { self.printReply(answer.body) }
     }
 
     /// As it came; a newline only after JSON, where it changes nothing, and for eyes.

@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import MeshCore
 internal import MeshRuntime
 
 struct StatusCommand: FolderCommand {
@@ -123,16 +124,30 @@ struct ActorsCommand: FolderCommand {
 
 struct LeaveCommand: FolderCommand {
     static let configuration = CommandConfiguration(
-        commandName: "leave", abstract: "Make the node leave the mesh and end its daemon.")
+        commandName: "leave", abstract: "Make the node leave the mesh and end its daemon.",
+        discussion: """
+            It gives away what it leads and holds first, so that the others need it no more. If that is not done in time the \
+            node stays and says why. For a node that comes back soon a stop is enough, or 'drain'.
+            """)
 
+    /// For turns under way, once nothing holds the node back.
     private static let patience = Duration.seconds(60)
 
     @OptionGroup var client: ClientOptions
     @OptionGroup var folder: FolderOptions
+    @Flag(help: "Go at once: the others may have no quorum without what is here.") var force = false
+    @Option(help: ArgumentHelp("How long giving away what it holds may take, up to 1h.", valueName: "DURATION"))
+    var timeout = "2m"
 
     func run() async throws {
+        let patience: Duration
+        do { patience = try Duration(parsing: self.timeout) } catch {
+            throw CommandFailure("--timeout: \(error)", status: .usage)
+        }
         try await self.withNode { node in
-            _ = try await node.request("POST", "/v1/leave")
+            _ = try await node.request(
+                "POST", "/v1/leave?force=\(self.force)&timeout_ms=\(patience.nanoseconds / 1_000_000)",
+                timeout: patience + NodeClient.timeoutDefault)
             try await self.waitForEnd(of: node)
             try self.output.show(["state": "left"]) {
                 printLine("left the mesh")

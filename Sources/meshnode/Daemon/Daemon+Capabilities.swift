@@ -36,6 +36,7 @@ extension Daemon {
             load.actors == 0 ? nil : Label(AdvertisedField.actors, "\(load.actors)"),
             load.depth == 0 ? nil : Label(AdvertisedField.mailboxDepth, "\(load.depth)"),
             digest == 0 ? nil : Label(AdvertisedField.definitions, String(digest, radix: 16)),
+            self.state.isGoing ? Label(AdvertisedField.leaving, "1") : nil,
             Label(KeySummary.field, KeySummary(self.network.keyring).text),
         ].compactMap { $0 }
     }

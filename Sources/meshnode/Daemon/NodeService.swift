@@ -82,7 +82,7 @@ struct NodeService: NodeControl {
     }
 
     /// By id, by name if only one has it, or by a prefix of the id of at least four digits that only one has.
-    private func member(_ text: String) async throws -> Member {
+    func member(_ text: String) async throws -> Member {
         let members = await self.network.members()
         if let member = members.first(where: { $0.description.id.description == text }) { return member }
         let named = members.filter { $0.description.name == text }
@@ -137,7 +137,7 @@ struct NodeService: NodeControl {
     }
 
     /// A node that does not yet know the others would take messages that belong to them.
-    private func requireReady() throws {
+    func requireReady() throws {
         switch self.state.phase {
         case .ready: return
         case .joining:
@@ -159,6 +159,17 @@ struct NodeService: NodeControl {
     func partitions() async -> PartitionsView { await self.runtime.partitionsView() }
     func verifyPartitions() async -> VerificationView { await self.runtime.verifyPartitions() }
     func explain(_ path: ActorPath) async -> ExplainView { await self.runtime.explain(path) }
+
+    func deadLetters(_ page: DeadLetterPage) async throws -> DeadLettersView {
+        try await self.runtime.deadLetters(page)
+    }
+    func deadLetter(_ id: DeadLetterID) async throws -> (letter: DeadLetterView, body: [UInt8]) {
+        try await self.runtime.deadLetter(id)
+    }
+    func act(_ action: DeadLetterAction, on selection: DeadLetterSelection) async throws -> DeadLetterResultView {
+        try self.requireReady()
+        return try await self.runtime.act(action, on: selection)
+    }
 
     func definitions() async -> [DefinitionView] { self.runtime.definitions() }
 
@@ -183,8 +194,6 @@ struct NodeService: NodeControl {
         guard let node else { return try await self.runtime.logs(of: self.facts.id, query) }
         return try await self.runtime.logs(of: try await self.member(node).description.id, query)
     }
-
-    func leave() async { self.state.askToLeave(because: "it was asked to over its API") }
 }
 
 extension MeshView.Counts {

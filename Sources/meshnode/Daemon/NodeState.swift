@@ -11,6 +11,7 @@ final class NodeState: Sendable {
         var phase: NodePhase
         var http: String?
         var isAskedToLeave = false
+        var isGoing = false
         var warnings: [String] = []
         /// What of the machine cannot be read at present, and why.
         var hardwareFailures: [String: String] = [:]
@@ -31,6 +32,11 @@ final class NodeState: Sendable {
     }
 
     var phase: NodePhase { self.contents.withLock { $0.phase } }
+    /// It gives away what it has, and tells the others that it is about to leave.
+    var isGoing: Bool {
+        get { self.contents.withLock { $0.isGoing } }
+        set { self.contents.withLock { $0.isGoing = newValue } }
+    }
     var http: String? { self.contents.withLock { $0.http } }
     var warnings: [String] {
         self.contents.withLock { contents in

@@ -108,6 +108,25 @@ extension MetaOutcome {
         #expect(replica.state.events.map(\.kind) == [.founded, .admitted, .draining, .drainCancelled])
     }
 
+    @Test("a member that leaves is one still, gives everything away, and is active when it is back") func leaving() {
+        var replica = Replica(.found(partitions: 1, member(1)), .admit(member(2)), .drain(node(2), reason: "disk"))
+        let version = replica.state.version
+        #expect(replica(.leave(node(2))) == .done && replica.state.version > version)
+        #expect(replica(.leave(node(2))) == .unchanged)
+        #expect(replica(.leave(node(7))).refusal == .notFound)
+        _ = replica(.admit(member(2)))
+        #expect(replica.state.member(node(2))?.standing == .leaving, "its own word does not end it")
+        #expect(replica.state.member(node(2))?.isDraining == true && replica.state.events.last?.kind == .leaving)
+        let view = replica.state.placementView(at: Instant(nanoseconds: 0)) { _ in
+            ("", PlacementView.Member.weightDefault, .suspect)
+        } group: { _ in
+            nil
+        }
+        #expect(view.members.map(\.isLeaving) == [false, true])
+        #expect(replica(.cancelDrain(node(2))) == .done)
+        #expect(replica.state.member(node(2))?.standing == .active)
+    }
+
     @Test("a placement is stored as it was planned, unless the state it was planned on is no longer") func placing() {
         var replica = Replica(.found(partitions: 4, member(1)), .admit(member(2)))
         let change = PlacementChange(partition: Partition(index: 3), replicas: [node(2), node(1)], reason: .missing)
@@ -280,7 +299,7 @@ private func draw(_ index: LogIndex, _ state: MetaState, _ random: inout RandomS
     case 0, 1: return .admit(member(pick(), supports: UInt16.random(in: 1...3, using: &random)))
     case 2: return .evict(node(pick()), reason: "gone")
     case 3: return .drain(node(pick()), reason: "disk")
-    case 4: return .cancelDrain(node(pick()))
+    case 4: return Bool.random(using: &random) ? .cancelDrain(node(pick())) : .leave(node(pick()))
     case 5, 6, 7:
         let partitions = Set(
             (0..<Int.random(in: 0...4, using: &random)).map { _ in UInt16.random(in: 0...8, using: &random) })

@@ -162,7 +162,7 @@ struct PlannedCluster {
                 }
             }
         }
-        #expect(transferred.values.allSatisfy { $0 <= 2 }, "\(self.note): too many transfers at a time")
+        #expect(transferred.values.allSatisfy { $0 <= 8 }, "\(self.note): too many transfers at a time")
     }
 
     /// Nothing more is begun on a member that already gains two. What had to wait for somebody may go on beside them.

@@ -96,6 +96,27 @@ private func cluster(
         #expect(cluster.groups.allSatisfy { $0.replicas.voters.count == 2 }, "and once evicted it has none")
     }
 
+    @Test("one that leaves gives everything away, whoever is left, but never the last replica", arguments: 1...4)
+    func leavesForGood(count: Int) {
+        var cluster = cluster(count)
+        _ = cluster.settle()
+        for place in 0..<count {
+            cluster.nodes[place].member.isLeaving = true
+            cluster.nodes[place].member.isDraining = true
+            _ = cluster.settle()
+            guard place < count - 1 else { break }
+            let id = cluster.nodes[place].member.id
+            #expect(cluster.held(by: id) == 0 && cluster.led(by: id) == 0)
+            let left = count - 1 - place
+            #expect(cluster.groups.allSatisfy { $0.replicas.voters.count == min(left, 3) }, "\(left) are left")
+        }
+        #expect(cluster.groups.allSatisfy { $0.replicas.voters.count == 1 })
+        cluster.nodes[0].member.isLeaving = false
+        cluster.nodes[0].member.isDraining = false
+        _ = cluster.settle()
+        #expect(cluster.held(by: cluster.nodes[0].member.id) == 64, "and one that is back gets all")
+    }
+
     @Test(
         "replicas are in as many zones as there are",
         arguments: [

@@ -29,16 +29,19 @@ private struct Mesh {
     @discardableResult
     mutating func look() -> MetaKeeper.Duties {
         let duties = self.keeper.duties(self.state, members: self.members, voters: self.voters, at: self.now)
-        if !duties.commands.isEmpty {
-            self.index += 1
-            var batch = StateBatch()
-            let entry = LogEntry(
-                index: self.index, term: 1, kind: .command, payload: MetaEntry(at: 0, duties.commands).encoded())
-            let outcomes = self.state.apply([entry], into: &batch)
-            for case .refused(let error) in outcomes.joined() { Issue.record("refused: \(error)") }
-        }
+        if !duties.commands.isEmpty { self.apply(duties.commands) }
         if !duties.metaVoters.isEmpty { self.voters = duties.metaVoters }
         return duties
+    }
+
+    mutating func apply(_ command: MetaCommand) { self.apply([command]) }
+
+    private mutating func apply(_ commands: [MetaCommand]) {
+        self.index += 1
+        var batch = StateBatch()
+        let entry = LogEntry(index: self.index, term: 1, kind: .command, payload: MetaEntry(at: 0, commands).encoded())
+        let outcomes = self.state.apply([entry], into: &batch)
+        for case .refused(let error) in outcomes.joined() { Issue.record("refused: \(error)") }
     }
 
     /// Leaders say that their groups are where they shall be.
@@ -109,6 +112,66 @@ private struct Mesh {
         let duties = mesh.look()
         #expect(duties.commands.isEmpty)
         #expect(mesh.state.placement.allSatisfy { $0.replicas == [Mesh.node(1)] })
+    }
+
+    /// Standing, leads, replicas, wanted, settled.
+    private func progress(_ mesh: Mesh, of node: UInt64) -> DrainProgress? {
+        mesh.keeper.progress(of: Mesh.node(node), mesh.state, voters: mesh.voters, at: mesh.now)
+    }
+
+    @Test("a member that says it leaves loses everything, the meta group's vote too, and gets it back when it returns")
+    func leaving() throws {
+        var mesh = Mesh(members: 2)
+        mesh.settle()
+        #expect(mesh.voters.count == 2)
+        mesh.members[1].isLeaving = true
+        mesh.settle()
+        #expect(mesh.state.member(Mesh.node(2))?.standing == .leaving)
+        #expect(mesh.state.placement.allSatisfy { $0.replicas == [Mesh.node(1)] } && mesh.voters == [Mesh.node(1)])
+        #expect(self.progress(mesh, of: 2)?.replicas == 0)
+        // Gone for a while, and back.
+        mesh.members[1].health = .dead(since: mesh.now)
+        mesh.members[1].isLeaving = false
+        mesh.settle()
+        #expect(mesh.state.member(Mesh.node(2))?.standing == .leaving, "being gone is not being back")
+        mesh.members[1].health = .alive(since: mesh.now)
+        mesh.settle()
+        #expect(mesh.state.member(Mesh.node(2))?.standing == .active)
+        #expect(mesh.state.placement.allSatisfy { $0.replicas.count == 2 } && mesh.voters.count == 2)
+    }
+
+    @Test("a drained member keeps what nobody else can take, and the meta group's leader hands over")
+    func draining() throws {
+        var mesh = Mesh(members: 3)
+        mesh.settle()
+        mesh.apply(.drain(Mesh.node(1), reason: "new disk"))
+        let duties = mesh.look()
+        #expect(duties.heir == Mesh.node(2))
+        let before = try #require(self.progress(mesh, of: 1))
+        #expect(before.leads == 4 && !before.isSettled && before.standing == .draining(reason: "new disk"))
+        mesh.report(ledBy: 2)
+        mesh.look()
+        let after = try #require(self.progress(mesh, of: 1))
+        #expect((after.leads, after.replicas, after.wanted) == (0, 4, 4))
+        #expect(after.isSettled && after.isVoterOfMeta)
+        #expect(self.progress(mesh, of: 9) == nil)
+        mesh.join(4)
+        mesh.settle()
+        #expect(mesh.voters == [2, 3, 4].map(Mesh.node), "another takes its place")
+        #expect(self.progress(mesh, of: 1)?.wanted == 0)
+    }
+
+    @Test("tells leaders what is new without being asked")
+    func news() throws {
+        var mesh = Mesh(members: 3)
+        mesh.look()
+        mesh.look()
+        mesh.report(ledBy: 2)
+        mesh.look()
+        let orders = try #require(mesh.keeper.news(mesh.state, at: mesh.now)[Mesh.node(2)])
+        #expect(!orders.isEmpty && orders.allSatisfy { $0.voters.count == 3 })
+        mesh.settle()
+        #expect(mesh.keeper.news(mesh.state, at: mesh.now + .seconds(60)).isEmpty, "of those that report no more")
     }
 
     @Test("orders of a partition what the state says") func orders() throws {

@@ -47,6 +47,15 @@ struct ReplicaPlanTests {
         #expect(self.next([0, 1], wanted: [0, 3], dead: [3]) == nil)
     }
 
+    @Test("removes nobody without whom the others could not go on")
+    func quorum() {
+        #expect(self.next([0, 1, 2], wanted: [0, 2], dead: [2]) == nil)
+        #expect(self.next([0, 1, 2], wanted: [0, 1], dead: [2]) == .change(.remove(self.replica(2))))
+        #expect(self.next([0, 1], wanted: [0]) == .change(.remove(self.replica(1))))
+        #expect(self.next([0, 1, 2, 3, 4], wanted: [0, 1, 2, 3], dead: [2]) == .change(.remove(self.replica(4))))
+        #expect(self.next([0, 1, 2, 3, 4], wanted: [0, 1, 2, 3], dead: [1, 2]) == nil)
+    }
+
     @Test("passes a learner over that cannot be reached, and drops one that nobody wants")
     func passesOver() {
         #expect(self.next([0], learners: [1], wanted: [0, 1, 2], dead: [1]) == .change(.addLearner(ShardMesh.node(2))))

@@ -311,10 +311,10 @@ struct ShardTests {
     func drains() throws {
         var mesh = self.grown()
         let first = try #require(mesh.leader(of: Self.group))
-        #expect(mesh.nodes[first].shard.ledWithOthers == 1)
+        #expect(mesh.nodes[first].shard.ledWithOthers() == 1)
         mesh.step(first, .drain)
         mesh.pass(.milliseconds(500))
-        #expect(mesh.nodes[first].shard.ledWithOthers == 0)
+        #expect(mesh.nodes[first].shard.ledWithOthers() == 0)
         let second = try #require(mesh.leader(of: Self.group))
         #expect(second != first)
         mesh.cut = Set(mesh.nodes.indices).subtracting([second])

@@ -94,7 +94,7 @@ struct CommandLineTests {
                 open("\(folder)/port.new", "w").write(str(server.getsockname()[1]))
                 import os
                 os.rename("\(folder)/port.new", "\(folder)/port")
-                for _ in range(2):
+                for _ in range(99):
                     peer = server.accept()[0]
                     peer.recv(65536)
                     peer.close()
@@ -109,8 +109,8 @@ struct CommandLineTests {
                 port = MeshnodeProcess.text(URL(fileURLWithPath: folder + "/port"))
             }
             let node = ["--node", "http://127.0.0.1:\(port)"]
-            let call = try await MeshnodeProcess.run(["call", "/a", "--data", "1"] + node)
-            #expect(call.status == ExitStatus.failed.rawValue)
+            let call = try await MeshnodeProcess.run(["call", "/a", "--data", "1", "--timeout", "500ms"] + node)
+            #expect(call.status == ExitStatus.unknown.rawValue)
             #expect(call.errors.contains("is unknown"), "\(call.errors)")
             let status = try await MeshnodeProcess.run(["status"] + node)
             #expect(status.status == ExitStatus.unreachable.rawValue)
@@ -248,7 +248,8 @@ struct NodeCommandsTests {
         #expect(sent.output.count == 33, "32 digits and a newline: \(sent.output)\(sent.errors)")
         #expect(try await node.run("call", "/nowhere/a").status == ExitStatus.notFound.rawValue)
         let late = try await node.run("call", "/cat/slow", "--data", "\"sleep\"", "--timeout", "300ms")
-        #expect(late.status == ExitStatus.timedOut.rawValue)
+        let open = [ExitStatus.accepted, .unknown].map(\.rawValue)
+        #expect(open.contains(late.status), "\(late.errors)")
         #expect(late.errors.contains("accepted"))
         #expect(try await node.run("actors", "/cat/").output.contains("/cat/slow"))
         #expect(try await !node.run("actors", "/cat/").output.contains("/meshnode/"))

@@ -4,6 +4,9 @@ package struct AdmittedMember: Hashable, Sendable {
         case active
         /// It is to give away what it has.
         case draining(reason: String)
+        /// It goes, or has gone, by its own word: whatever it still has is given away, and nothing waits for it. When it
+        /// comes back it is active again.
+        case leaving
         /// It will not return, and nothing of it counts any more. Kept, so that it is not let in again by mistake.
         case evicted(reason: String)
     }
@@ -35,7 +38,9 @@ package struct AdmittedMember: Hashable, Sendable {
     }
 
     package var isEvicted: Bool { if case .evicted = self.standing { true } else { false } }
-    package var isDraining: Bool { if case .draining = self.standing { true } else { false } }
+    package var isLeaving: Bool { self.standing == .leaving }
+    /// Gets nothing new, and gives away what others can take.
+    package var isDraining: Bool { if case .draining = self.standing { true } else { self.isLeaving } }
 }
 
 /// Since 1970, for people to read. It decides nothing.
@@ -101,6 +106,7 @@ package struct MetaEvent: Hashable, Sendable {
         case admitted, evicted, draining, drainCancelled
         case defined, deleted
         case set, versionRaised
+        case leaving
     }
 
     package static let keptMax = 1024

@@ -79,6 +79,9 @@ extension WireWriter {
         case .raiseVersion(let version):
             self.write(12 as UInt8)
             self.write(version)
+        case .leave(let node):
+            self.write(13 as UInt8)
+            self.write(node)
         }
     }
 
@@ -88,7 +91,11 @@ extension WireWriter {
         self.write(member.endpoint)
         self.write(member.supports)
         self.write(member.since)
-        switch member.standing {
+        self.write(member.standing)
+    }
+
+    package mutating func write(_ standing: AdmittedMember.Standing) {
+        switch standing {
         case .active: self.write(0 as UInt8)
         case .draining(let reason):
             self.write(1 as UInt8)
@@ -96,6 +103,7 @@ extension WireWriter {
         case .evicted(let reason):
             self.write(2 as UInt8)
             self.write(shortText: reason)
+        case .leaving: self.write(3 as UInt8)
         }
     }
 
@@ -147,6 +155,7 @@ extension WireReader {
             let version = try self.read(UInt16.self)
             guard version > 0 else { throw WireError(.invalidValue, at: place) }
             return .raiseVersion(version)
+        case 13: return .leave(try self.nodeID())
         default: throw WireError(.unknownKind, at: place)
         }
     }
@@ -180,14 +189,19 @@ extension WireReader {
         var member = AdmittedMember(
             id: try self.nodeID(), name: try self.shortText(), endpoint: try self.endpoint(), supports: try self.read(),
             since: try self.read())
+        member.standing = try self.standing()
+        return member
+    }
+
+    package mutating func standing() throws(WireError) -> AdmittedMember.Standing {
         let place = self.offset
         switch try self.read(UInt8.self) {
-        case 0: member.standing = .active
-        case 1: member.standing = .draining(reason: try self.shortText())
-        case 2: member.standing = .evicted(reason: try self.shortText())
+        case 0: return .active
+        case 1: return .draining(reason: try self.shortText())
+        case 2: return .evicted(reason: try self.shortText())
+        case 3: return .leaving
         default: throw WireError(.invalidValue, at: place)
         }
-        return member
     }
 
     /// One or more, in ascending order and each once: one spelling of each set.

@@ -6,6 +6,9 @@ package enum MetaCommand: Hashable, Sendable {
     case admit(AdmittedMember)
     case evict(NodeID, reason: String)
     case drain(NodeID, reason: String)
+    /// It goes by its own word.
+    case leave(NodeID)
+    /// Of a drain or of leaving.
     case cancelDrain(NodeID)
     /// Stored as it is, not computed anew. `expects` is the version of the state that it was planned on.
     case place([PlacementChange], expects: LogIndex)
@@ -60,7 +63,7 @@ extension MetaCommand {
             try check(
                 MeshSettings.replaceAfter.contains(duration),
                 "a dead member is replaced after 1 second to 7 days, not \(duration)")
-        case .cancelDrain, .raiseVersion: break
+        case .leave, .cancelDrain, .raiseVersion: break
         }
     }
 }

@@ -100,6 +100,8 @@ package struct MetaState: ReplicatedState {
         case .evict(let id, let reason): return try self.evict(id, reason, at: time, index: index, &changes)
         case .drain(let id, let reason):
             return try self.set(.draining(reason: reason), of: id, .draining, reason, at: time, index: index, &changes)
+        case .leave(let id):
+            return try self.set(.leaving, of: id, .leaving, "", at: time, index: index, &changes)
         case .cancelDrain(let id):
             return try self.set(.active, of: id, .drainCancelled, "", at: time, index: index, &changes)
         case .place(let moves, let expects): return try self.place(moves, expects, at: time, index: index, &changes)
@@ -320,7 +322,7 @@ extension MetaState {
             let live = member(admitted)
             return PlacementView.Member(
                 id: admitted.id, zone: live.zone, weight: live.weight, health: live.health,
-                isDraining: admitted.isDraining)
+                isDraining: admitted.isDraining, isLeaving: admitted.isLeaving)
         }
         let groups = self.placement.enumerated().map { index, placed in
             let partition = Partition(index: UInt16(index))

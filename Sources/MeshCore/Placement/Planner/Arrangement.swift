@@ -100,8 +100,10 @@ struct Arrangement {
         while self.holders[group].members.count < self.size, let best = self.best(for: group) {
             self.give(best, to: group, self.reason(former: former))
         }
-        // Nobody can take their place: a replica that comes back is better than none.
-        let leaving = former.filter { !self.stays[$0] }.sorted { left, right in
+        // Nobody can take their place: a replica that comes back is better than none, and the last one is all there is.
+        let isEmpty = self.holders[group].members.isEmpty
+        let leaving = former.filter { !self.stays[$0] && (isEmpty || !self.members[$0].isLeaving) }.sorted {
+            left, right in
             (self.members[left].isAlive ? 0 : 1, left) < (self.members[right].isAlive ? 0 : 1, right)
         }
         for member in leaving.prefix(max(0, self.size - self.holders[group].members.count)) {

@@ -54,9 +54,10 @@ struct LeaderBalance {
     }
 }
 
-/// Each transfer costs the actors of a partition a pause: at most two at a time that a member is part of.
+/// Each transfer costs the actors of a partition a pause, and the member that leads it some work: so only some at a time,
+/// yet enough that a member of a hundred partitions is drained of them in seconds.
 struct TransferLimit {
-    private static let most = 2
+    private static let most = 8
 
     /// How many partitions each member leads, those counted that were just allowed.
     private(set) var leads: [NodeID: Int] = [:]

@@ -17,16 +17,20 @@ package struct PlacementView: Sendable {
         package var weight: Int
         package var health: Health
         package var isDraining: Bool
+        /// It is about to be gone for good: it does not count, and has nothing that others could do without.
+        package var isLeaving: Bool
 
         package init(
-            id: NodeID, zone: String = "", weight: Int = Self.weightDefault, health: Health, isDraining: Bool = false
+            id: NodeID, zone: String = "", weight: Int = Self.weightDefault, health: Health, isDraining: Bool = false,
+            isLeaving: Bool = false
         ) {
             precondition(Self.weights.contains(weight), "\(id) has weight \(weight)")
             self.id = id
             self.zone = zone
             self.weight = weight
             self.health = health
-            self.isDraining = isDraining
+            self.isDraining = isDraining || isLeaving
+            self.isLeaving = isLeaving
         }
 
         package var isAlive: Bool { if case .alive = self.health { true } else { false } }
@@ -87,7 +91,7 @@ package struct PlacementView: Sendable {
 
     /// How many voters a partition gets: four would survive no more than three, and cost more.
     var size: Int {
-        let most = min(self.replicasWanted, self.members.count)
+        let most = max(1, min(self.replicasWanted, self.members.count { !$0.isLeaving }))
         return most > 2 && most % 2 == 0 ? most - 1 : most
     }
 
