@@ -126,7 +126,7 @@ struct ExecHandlersTests {
         let cases = [
             ("print('hello')", "no JSON object"),
             ("print(json.dumps({'id': 'x', 'reply': 1}))", "another message"),
-            ("print('x' * 3000000)", "more than"),
+            ("print('x' * 4000000)", "more than"),
         ]
         for (act, expected) in cases {
             let results = try await self.converse(self.python(answer + act + "; time.sleep(600)"), ["1"])
