@@ -158,9 +158,11 @@ private func jobs(attempts: Int = 5) throws -> ActorDefinition {
             _ = try await node.runtime.call(.init(path: counter, body: Array("{\"add\":2}".utf8)))
             _ = try await node.runtime.call(.init(path: path("/meshnode/echo/a"), body: []))
             try await eventually("no activation lives") { node.runtime.load.actors == 0 }
-            // The one that remembers is listed; the echo has left no trace.
+            // The one that remembers is listed; the echo has left no trace, once its end is in the log.
+            try await eventually("only the one that remembers is listed") {
+                try await node.runtime.actors(prefix: "/").actors.map(\.path) == ["/meshnode/counter/a"]
+            }
             let view = try await node.runtime.actors(prefix: "/")
-            #expect(view.actors.map(\.path) == ["/meshnode/counter/a"])
             #expect(view.actors.map(\.state) == ["idle"])
             let reply = try await node.runtime.call(.init(path: counter, body: Array("{\"read\":true}".utf8)))
             #expect(text(reply.body) == "{\"value\":2}")

@@ -1,5 +1,6 @@
 import MeshCore
 import MeshRuntime
+import MeshStorage
 import Synchronization
 import Testing
 
@@ -219,6 +220,20 @@ import Testing
                 #expect(unsure == 0)
             }
             for node in rest { await node.stop(grace: .milliseconds(100)) }
+        }
+    }
+
+    @Test("a data folder with mailboxes of one copy is refused, and says what it holds") func oldFolder() async throws {
+        try await withFolder { folder in
+            let old = try RocksStorage(directory: folder + "/1", node: NodeID(high: 0, low: 1))
+            var batch = StorageBatch()
+            batch.put(.state, Array("/a\0value".utf8), [1])
+            await old.commit(batch)
+            old.close()
+            let error = await code { _ = try await TestNode(1, in: TestMesh(), folder: folder) }
+            #expect(error?.code == .conflict)
+            #expect(error?.message.contains("1 values of actors' state") == true)
+            #expect(error?.hint.contains("nothing was changed") == true)
         }
     }
 }
