@@ -26,7 +26,8 @@ extension LeadSlot: CustomStringConvertible {
             case .granting(let activation): "granting \(activation)"
             case .live(let activation): "live \(activation)"
             }
-        text += ", \(self.tail), \(self.arrivals.count) arrivals, \(self.reads.count) reads, \(self.unapplied) unapplied"
+        text += ", \(self.tail), \(self.arrivals.count) arrivals, \(self.reads.count) reads"
+        text += ", \(self.unapplied) unapplied"
         if self.enqueuing > 0 { text += ", \(self.enqueuing) enqueuing" }
         if let pausedUntil { text += ", paused until \(pausedUntil)" }
         if let obstacle { text += ", obstacle: \(obstacle)" }

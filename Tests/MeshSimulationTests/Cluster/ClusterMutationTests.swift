@@ -23,6 +23,9 @@ struct ClusterMutationTests {
         Hunt(flaw: .acknowledgedBeforeCommit, from: 2),
         Hunt(flaw: .answeredBeforeCommit, from: 1),
         Hunt(flaw: .deliveredUnheard, from: 1),
+        Hunt(flaw: .staleTurnApplied, from: 26),
+        Hunt(flaw: .messageGoesWithTurn, from: 26),
+        Hunt(flaw: .numbersBeforeApply, from: 22),
     ]
 
     private static func run(_ hunt: Hunt, _ seed: UInt64) -> ClusterReport {
