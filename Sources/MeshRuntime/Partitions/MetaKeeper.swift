@@ -33,8 +33,8 @@ package struct MetaKeeper: Sendable {
     package private(set) var heirs: [Partition: ReplicaID] = [:]
     /// Partitions with fewer replicas than are asked for, for people.
     package private(set) var short: [Partition: Int] = [:]
-    /// Of the last plan: nothing more is to be moved, or can be.
-    private var isSettled = false
+    /// The version of the state on which the last plan was made, if nothing more is to be moved then, or can be.
+    private var settledAt: LogIndex?
 
     package init(local: NodeID, placement: Placement) {
         self.local = local
@@ -73,7 +73,8 @@ package struct MetaKeeper: Sendable {
         for step in plan.steps {
             if case .transfer(let heir) = step.action { self.heirs[step.partition] = heir }
         }
-        self.isSettled = duties.commands.isEmpty && plan.changes.isEmpty && plan.waiting == 0
+        let isSettled = duties.commands.isEmpty && plan.changes.isEmpty && plan.waiting == 0
+        self.settledAt = isSettled ? state.version : nil
         // A plan is made on one version of the state: what changes it comes first, and the plan with the next look.
         if duties.commands.isEmpty, !plan.changes.isEmpty {
             duties.commands = [.place(plan.changes, expects: state.version)]
@@ -104,7 +105,8 @@ package struct MetaKeeper: Sendable {
             if report?.replicas.replica(on: node) != nil || (report == nil && isWanted) { progress.replicas += 1 }
             if report?.leader.node == node { progress.leads += 1 }
         }
-        progress.isSettled = self.isSettled && progress.replicas == progress.wanted && progress.leads == 0
+        progress.isSettled =
+            self.settledAt == state.version && progress.replicas == progress.wanted && progress.leads == 0
         return progress
     }
 

@@ -19,8 +19,12 @@ extension MetaService {
         }
         do throws(MeshError) { try command.validate() } catch { return answer(.refused(error)) }
         self.propose(command) { outcome in
-            if case .refused(let error) = outcome { return answer(.refused(error)) }
-            answer(outcome == nil ? .elsewhere(nil) : self.progress(of: node))
+            switch outcome {
+            case .refused(let error)?: answer(.refused(error))
+            case nil: answer(.elsewhere(nil))
+            // After the turn that this is told in: until then nobody may look at the shard.
+            default: self.executor.execute { answer(self.progress(of: node)) }
+            }
         }
     }
 

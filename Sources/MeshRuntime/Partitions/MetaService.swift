@@ -42,7 +42,7 @@ final class MetaService: ShardService {
     /// This node is to begin the groups of the mesh.
     let chosen: @Sendable () -> Void
     private let founders: Int?
-    private let executor: any ShardExecutor
+    let executor: any ShardExecutor
     private let network: any PeerNetwork
     let clock: @Sendable () -> Moment
     private let logger: Logger

@@ -129,7 +129,9 @@ extension GroupReplica {
             in: self.raft.replicas, ledBy: self.raft.id, wanted: self.wanted,
             isReachable: { node in
                 guard let follower = heard.first(where: { $0.id.node == node }) else { return true }
-                return moment.now < follower.heardAt + self.environment.settings.reachableWithin
+                // Who sleeps is heard through its node's heartbeats, or is woken.
+                return follower.isAsleep
+                    || moment.now < follower.heardAt + self.environment.settings.reachableWithin
             }, hasCaughtUp: { self.raft.hasCaughtUp($0) })
         switch step {
         case .change(let change): self.step(.change(Self.number(0, .plan), change), at: moment, into: &turn)

@@ -17,7 +17,7 @@ struct NodeAddress: Sendable {
         guard let list = node ?? environment["MESHNODE_NODE"], list.contains(",") else {
             return [try NodeAddress(node: node, data: data, tokenFile: tokenFile, environment: environment)]
         }
-        let nodes = list.split(separator: ",").map { $0.filter { $0 != " " } }
+        let nodes = list.split(separator: ",").map { $0.filter { $0 != " " } }.filter { !$0.isEmpty }
         guard !nodes.isEmpty else {
             throw CommandFailure(
                 "--node: '\(list)' names no node", hint: "write it as http://HOST:PORT", status: .usage)
