@@ -109,6 +109,9 @@ struct Arrangement {
         for member in leaving.prefix(max(0, self.size - self.holders[group].members.count)) {
             self.give(member, to: group, nil)
         }
+        // Whoever leaves is not replaced where nobody can: that is no want of replicas.
+        let isMissed = former.contains { self.members[$0].isLeaving && !self.holders[group].members.contains($0) }
+        if isMissed { self.holders[group].reason = self.holders[group].reason ?? .draining }
     }
 
     private func reason(former: [Int]) -> PlacementChange.Reason {
