@@ -58,9 +58,11 @@ class DeadLetters(PartitionCase):
     def wait_letters(self, node, count):
         def letters():
             view = self.list(node, "/picky/", "--limit", "256")
-            return view["dead_letters"] if not view["missing"] and len(view["dead_letters"]) == count else None
+            # In a list of its own: that of no letters is no false one.
+            is_there = not view["missing"] and len(view["dead_letters"]) == count
+            return [view["dead_letters"]] if is_there else None
 
-        return node.wait_until(f"{node.name} lists {count} dead letters", letters)
+        return node.wait_until(f"{node.name} lists {count} dead letters", letters)[0]
 
     def processed(self):
         return [json.loads(line) for line in self.notes.read_text().splitlines()] if self.notes.exists() else []
@@ -105,7 +107,7 @@ class DeadLetters(PartitionCase):
         while True:
             view = self.list(beta, "/picky/", "--limit", "7", *after)
             pages.append(view["dead_letters"])
-            if not view["next"]:
+            if "next" not in view:
                 break
             after = ["--after", view["next"]]
         self.assertEqual([letter for page in pages for letter in page], whole)

@@ -89,7 +89,7 @@ struct MessageCourier {
         switch failure.accepted {
         // Whether it may take effect twice decides; a mesh that says no without a cause that passes will say it again.
         case .unknown?, nil: guard self.isRepeatable || failure.status == .unreachable else { return false }
-        case .yes?: guard self.isRepeatable else { return false }
+        case .yes?: guard self.isRepeatable, !failure.isOutcome else { return false }
         case .no?: break
         }
         switch failure.code {
@@ -102,8 +102,7 @@ struct MessageCourier {
     private func givenUp(_ failure: CommandFailure?, _ fate: Fate) -> CommandFailure {
         var told =
             failure ?? CommandFailure("no node answered within \(self.timeout)", hint: "allow more with --timeout")
-        // An error that the actor answered is an outcome.
-        if told.code != .handlerFailed {
+        if !told.isOutcome {
             switch fate {
             case .refused: break
             case .accepted: told.status = .accepted
@@ -115,6 +114,16 @@ struct MessageCourier {
             }
         }
         return told
+    }
+}
+
+extension CommandFailure {
+    /// The message was processed, and this is what its actor answered.
+    fileprivate var isOutcome: Bool {
+        switch self.code {
+        case .unavailable?, .deadlineExceeded?, nil: false
+        default: self.accepted == .yes
+        }
     }
 }
 
