@@ -98,8 +98,9 @@ struct HostileBytesTests {
             let (socket, peer) = try self.open(to: target)
             var sealer = RecordSealer(peer.send, at: .now())
             var splitter = FrameSplitter()
-            // Version 1, then what is no message: a mebibyte that travels as a few thousand bytes.
-            let frame = PeerFrame(kind: .membership, body: [1] + [UInt8](repeating: 0, count: 1 << 20))
+            // A version, then what is no message: a mebibyte that travels as a few thousand bytes.
+            let frame = PeerFrame(
+                kind: .membership, body: [ProtocolVersion.current] + [UInt8](repeating: 0, count: 1 << 20))
             let compressor = LZ4()
             var left = 200
             while left > 0 || !splitter.isEmpty {
