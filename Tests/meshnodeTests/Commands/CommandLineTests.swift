@@ -89,18 +89,21 @@ struct CommandLineTests {
             peer.arguments = [
                 "python3", "-c",
                 """
-                import socket
+                import os, socket, sys, threading
                 server = socket.create_server(("127.0.0.1", 0))
                 open("\(folder)/port.new", "w").write(str(server.getsockname()[1]))
-                import os
                 os.rename("\(folder)/port.new", "\(folder)/port")
-                for _ in range(99):
+                # A launcher may stand between the test and this program, so it ends with its standard input.
+                threading.Thread(target=lambda: (sys.stdin.read(), os._exit(0)), daemon=True).start()
+                while True:
                     peer = server.accept()[0]
                     peer.recv(65536)
                     peer.close()
                 """,
             ]
-            _ = try MeshnodeProcess.start(peer)
+            let lifeline = Pipe()
+            peer.standardInput = lifeline
+            let ended = try MeshnodeProcess.start(peer)
             defer { peer.terminate() }
             let deadline = ContinuousClock.now + .seconds(120)
             var port = ""
@@ -115,6 +118,8 @@ struct CommandLineTests {
             let status = try await MeshnodeProcess.run(["status"] + node)
             #expect(status.status == ExitStatus.unreachable.rawValue)
             #expect(status.errors.contains("broke before the answer"), "\(status.errors)")
+            try lifeline.fileHandleForWriting.close()
+            await MeshnodeProcess.ended(ended)
         }
     }
 
