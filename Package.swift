@@ -116,7 +116,8 @@ let package = Package(
         program(
             "meshbench",
             [
-                "MeshCore", "MeshTransport", "MeshStorage", "MeshRuntime", "CSodium", "CMallocCounter", arguments, logging,
+                "MeshCore", "MeshTransport", "MeshStorage", "MeshRuntime", "CSodium", "CMallocCounter", arguments,
+                logging,
             ] + nio),
 
         tests("MeshCore", ["MeshCore"]),

@@ -67,7 +67,7 @@ private func withTerminatedStrings<Result>(
     _ strings: [String], _ body: ([UnsafeMutablePointer<CChar>?]) -> Result
 ) -> Result {
     let pointers: [UnsafeMutablePointer<CChar>?] = unsafe strings.map { unsafe strdup($0) } + [nil]
-    defer { unsafe pointers.forEach { unsafe free($0) } }
+    defer { for index in 0..<strings.count { unsafe free(pointers[index]) } }
     return unsafe body(pointers)
 }
 
