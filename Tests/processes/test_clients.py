@@ -1,5 +1,6 @@
 """What the command line knows of its message when nodes go away under it."""
 import os
+import pathlib
 import signal
 import sys
 import threading
@@ -71,19 +72,22 @@ class Clients(PartitionCase):
         self.assertEqual(self.add(alpha, "a"), 1)
         # Hung, so that it takes the request; then gone with it, and back.
         os.kill(alpha.process.pid, signal.SIGSTOP)
+        stat = pathlib.Path(f"/proc/{alpha.process.pid}/stat")
+        alpha.wait_until("it is stopped", lambda: stat.read_text().rpartition(")")[2].split()[0] == "T")
+        before = self.peers(alpha)
         call = self.mesh.spawn(
             "call", "/meshnode/counter/a", "--data", '{"add":1}', "--timeout", "100s", node=alpha)
-        alpha.wait_until("the call waits for an answer", lambda: self.has_peer(alpha))
+        alpha.wait_until("the call waits for an answer", lambda: self.peers(alpha) > before)
         alpha.kill()
         alpha.start("--bind", address)
         self.assertEqual(call.process.wait(100), 0, call.text())
         self.assertEqual((call.text(), self.add(alpha, "a", 0)), ('{"value":2}\n', 2))
 
     @staticmethod
-    def has_peer(node):
-        """Somebody has connected to its socket."""
+    def peers(node):
+        """How many connections to its socket it has not closed."""
         with open("/proc/net/unix") as sockets:
-            return any(line.rstrip().endswith(str(node.data / "api.sock")) and line.split()[5] in ("02", "03")
+            return sum(line.rstrip().endswith(str(node.data / "api.sock")) and line.split()[5] in ("02", "03")
                        for line in sockets)
 
     def test_what_is_known_of_a_message_is_told_by_the_exit_status(self):

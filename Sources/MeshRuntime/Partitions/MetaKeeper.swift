@@ -97,16 +97,20 @@ package struct MetaKeeper: Sendable {
     package func progress(of node: NodeID, _ state: MetaState, voters: [NodeID], at now: Instant) -> DrainProgress? {
         guard let member = state.member(node) else { return nil }
         var progress = DrainProgress(standing: member.standing, isVoterOfMeta: voters.contains(node))
+        // A leader of the meta group that was just elected has heard of no group yet: what it does not know is not done.
+        var unheard = 0
         for (index, placed) in state.placement.enumerated() {
             let report = self.report(of: Partition(index: UInt16(index)), at: now)
             let isWanted = placed.replicas.contains(node)
             if isWanted { progress.wanted += 1 }
+            if isWanted, report == nil { unheard += 1 }
             // Of those that nobody reports it is not known who leads them; somebody must, before anything moves.
             if report?.replicas.replica(on: node) != nil || (report == nil && isWanted) { progress.replicas += 1 }
             if report?.leader.node == node { progress.leads += 1 }
         }
         progress.isSettled =
-            self.settledAt == state.version && progress.replicas == progress.wanted && progress.leads == 0
+            self.settledAt == state.version && unheard == 0 && progress.leads == 0
+            && progress.replicas == progress.wanted
         return progress
     }
 

@@ -161,6 +161,19 @@ private struct Mesh {
         #expect(self.progress(mesh, of: 1)?.wanted == 0)
     }
 
+    @Test("a leader of the meta group that has heard of no group yet takes no drain for done")
+    func drainingUnheard() throws {
+        var mesh = Mesh(members: 3)
+        mesh.settle()
+        mesh.apply(.drain(Mesh.node(1), reason: ""))
+        mesh.keeper = MetaKeeper(local: Mesh.node(2), placement: Mesh.placement)
+        mesh.look()
+        #expect(try #require(self.progress(mesh, of: 1)).isSettled == false)
+        mesh.report(ledBy: 2)
+        mesh.look()
+        #expect(try #require(self.progress(mesh, of: 1)).isSettled)
+    }
+
     @Test("tells leaders what is new without being asked")
     func news() throws {
         var mesh = Mesh(members: 3)
